@@ -1,0 +1,94 @@
+# `make` lists the targets. Nothing is installed outside .venv and .venv-sam.
+#
+#   PYTHON=/path/to/python3      the interpreter to use; else the first of 3.13, 3.12, 3.11 and python3 that runs
+#   make demo RECORDING=call.mp3 your own call, with the AssemblyAI account of ASSEMBLYAI_API_KEY
+#   make test ARGS="-k webhook"  passed on to pytest
+#   make lock UPGRADE=1          newer versions instead of the pinned ones
+
+SHELL := /bin/sh
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format build lock clean
+
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/installed ## install what the other targets need into .venv
+
+demo: .venv/installed ## score the sample calls in a cloud on this machine; look into out/
+	.venv/bin/python -m tests.sandbox demo --out out $(if $(RECORDING),--recording "$(RECORDING)")
+
+test: .venv/installed ## run the tests
+	.venv/bin/python -m pytest $(ARGS)
+
+lint: .venv/installed ## check format, style, types and template
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m mypy
+	.venv/bin/python -m cfnlint template.yaml
+
+format: .venv/installed ## format the code and mend what ruff can
+	.venv/bin/python -m ruff format .
+	.venv/bin/python -m ruff check --fix .
+
+build: .venv/installed .venv-sam/installed ## build what `sam deploy` uploads into .aws-sam, and check it
+	$(with_sam) python3.13 -m samcli validate --lint
+	$(with_sam) python3.13 -m samcli build
+	$(with_sam) $(MAKE) --directory layers/callcoach build-CallcoachLayer ARCHITECTURE=$$(uname -m) \
+	  ARTIFACTS_DIR="$(CURDIR)/.aws-sam/layer-for-this-machine"
+	.venv/bin/python -m pytest tests/template/test_build.py
+
+lock: .venv/installed ## write the pins anew from requirements-*.in
+	$(call compile_pins,layers/callcoach/requirements)
+	$(call compile_pins,requirements-dev)
+	$(call compile_pins,requirements-sam)
+
+clean: ## remove all that the other targets made
+	rm -rf .venv .venv-sam .aws-sam out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find functions layers tests -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/installed: requirements-dev.txt
+	@$(call create_environment,.venv,python3.13 python3.12 python3.11 python3,(3,11) <= sys.version_info,\
+	  callcoach needs Python 3.11 or newer. Name one: make PYTHON=/path/to/python3)
+	@awk '/^[^ ]/ {wanted = /^uv==/} wanted' requirements-dev.txt | \
+	  .venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: --requirement /dev/stdin || \
+	  echo "uv is not to be had here" >&2
+	@$(call install,.venv,requirements-dev.txt)
+	@touch $@
+
+.venv-sam/installed: requirements-sam.txt | .venv/installed
+	@$(call create_environment,.venv-sam,python3.13,(3,13) <= sys.version_info < (3,14),\
+	  The layer is compiled with the Python of the Lambda runtime. Name a 3.13: make build PYTHON=/path/to/python3.13)
+	@$(call install,.venv-sam,requirements-sam.txt)
+	@touch $@
+
+# $(1): the environment. $(2): names of interpreters, the best first. $(3): what must hold. $(4): what to say if it never does.
+# A python3.13 on PATH may be a shim of pyenv that refuses to run, so each is tried, and pyenv is asked where the real ones are.
+create_environment = python=$$( \
+	  for name in $(or $(PYTHON),$(2)); do \
+	    for python in "$$name" $$(pyenv whence --path "$$name" 2>/dev/null); do \
+	      "$$python" -c 'import sys; sys.exit(not $(3))' 2>/dev/null && echo "$$python" && exit; \
+	    done; \
+	  done); \
+	if [ -z "$$python" ]; then echo '$(strip $(4))' >&2; exit 1; fi; \
+	version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "Python $$version has no venv. On Debian and Ubuntu: apt-get install python$$version-venv" >&2; \
+	  exit 1; \
+	fi; \
+	echo "Python $$version is put into $(1)"; \
+	"$$python" -m venv --clear $(1)
+
+# uv takes a tenth of pip's time, but knows nothing of pip's configuration: behind a mirror pip may get what uv cannot.
+install = .venv/bin/uv pip install --quiet --require-hashes --python $(1)/bin/python --requirement $(2) || { \
+	  echo "uv cannot install $(2) here; pip takes over, which is slower" >&2; \
+	  $(1)/bin/python -m pip install --quiet --require-hashes --no-compile --requirement $(2); \
+	}
+
+compile_pins = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --generate-hashes \
+	  --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) $(1).in --output-file $(1).txt
+
+# python3.13 is then the same interpreter to SAM and to the layer's Makefile. SAM validates for a region, any.
+with_sam = PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 \
+	  AWS_DEFAULT_REGION="$${AWS_DEFAULT_REGION:-us-east-1}"

@@ -1,0 +1,19 @@
+"""What template.yaml tells ScorecardFunction."""
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """One field per environment variable. roles: the rep's first, then the customer's."""
+
+    assemblyai_secret_name: str
+    assemblyai_api_url: str
+    llm_gateway_url: str
+    callbacks_queue_url: str
+    scorecards_bucket_name: str
+    scorecards_topic_arn: str
+    state_table_name: str
+    roles: tuple[str, ...]
+    target_rep_share: float
+    coach_model: str
+    coach_fallback_model: str

@@ -1,0 +1,1 @@
+"""SubmitFunction: a dropped recording becomes a transcription job at AssemblyAI."""

@@ -1,0 +1,214 @@
+"""Which objects are recordings, and what is asked of AssemblyAI about one. Pure."""
+
+import base64
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from callcoach.documents import CallDetails, Recording, Submission
+from callcoach.errors import MalformedMessage, UnsupportedRecording
+
+# AssemblyAI's limit for a file that it fetches.
+SIZE_LIMIT_BYTES = 5 * 1000**3
+
+# What AssemblyAI reads: https://www.assemblyai.com/docs/faq (file types).
+AUDIO_SUFFIXES = frozenset(
+    [".3ga", ".8svx", ".aac", ".ac3", ".aif", ".aiff", ".alac", ".amr", ".ape", ".au", ".dss", ".flac", ".flv", ".m4a", ".m4b", ".m4p", ".m4r", ".mp3", ".mpga", ".ogg", ".oga", ".mogg", ".opus", ".qcp", ".tta", ".voc", ".wav", ".wma", ".wv", ".webm", ".mts", ".m2ts", ".ts", ".mov", ".mp2", ".mp4", ".m4v", ".mxf"]
+)
+
+# What S3 stores when the uploader names no type.
+_UNNAMED_TYPES = ("", "binary/octet-stream", "application/octet-stream")
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(_[a-z]{2})?")
+
+
+class DroppedObject(msgspec.Struct, frozen=True):
+    """An object that was created in the recordings bucket. sequencer orders the events about one key."""
+
+    bucket: str
+    key: str
+    etag: str
+    size_bytes: int
+    sequencer: str
+
+
+class _Bucket(msgspec.Struct):
+    name: str
+
+
+class _Object(msgspec.Struct):
+    key: str
+    etag: str
+    sequencer: str
+    size: int = 0
+
+
+class _Detail(msgspec.Struct):
+    bucket: _Bucket
+    object: _Object
+
+
+class _ObjectCreated(msgspec.Struct):
+    """EventBridge's event "Object Created" of S3; its key is not URL-encoded."""
+
+    detail: _Detail
+
+
+def read_event(body: str) -> DroppedObject:
+    """Read the EventBridge event in a message of RecordingsQueue. Raises MalformedMessage when it is none."""
+    try:
+        detail = msgspec.json.decode(body, type=_ObjectCreated).detail
+    except msgspec.DecodeError as fault:
+        raise MalformedMessage(f"not an Object Created event: {fault}") from fault
+    return DroppedObject(
+        bucket=detail.bucket.name,
+        key=detail.object.key,
+        etag=detail.object.etag,
+        size_bytes=detail.object.size,
+        sequencer=detail.object.sequencer,
+    )
+
+
+def is_folder(dropped: DroppedObject) -> bool:
+    """Consoles make an empty object with a closing slash for a folder."""
+    return dropped.key.endswith("/") and dropped.size_bytes == 0
+
+
+def require_recording(key: str, recording: Recording) -> None:
+    """Raise UnsupportedRecording, with what to do about it, unless AssemblyAI can be expected to read the object."""
+    if any(segment in (".", "..") for segment in key.split("/")):
+        # An HTTP client folds such a path, and the link's signature no longer fits.
+        raise UnsupportedRecording(
+            "unsupported_key",
+            "the key has a . or .. segment",
+            next_step="Drop the recording under another name.",
+        )
+    if recording.size_bytes == 0:
+        raise UnsupportedRecording(
+            "empty_recording", "the object has no bytes", next_step="Upload the recording again."
+        )
+    if recording.size_bytes > SIZE_LIMIT_BYTES:
+        raise UnsupportedRecording(
+            "recording_too_large",
+            f"{recording.size_bytes / 1000**3:.1f} GB is more than the 5 GB that AssemblyAI takes",
+            next_step="Upload a compressed or shorter recording.",
+        )
+    suffix = PurePosixPath(key).suffix.lower()
+    content_type = recording.content_type.partition(";")[0].strip().lower()
+    says_media = content_type.startswith(("audio/", "video/"))
+    says_nothing = content_type in _UNNAMED_TYPES and not suffix
+    if not (suffix in AUDIO_SUFFIXES or says_media or says_nothing):
+        raise UnsupportedRecording(
+            "not_a_recording",
+            f"neither the name ({suffix or 'no suffix'}) nor the type ({content_type or 'none'}) is one of sound or video",
+            next_step="Upload an audio or video file, for example .mp3, .m4a or .wav.",
+        )
+
+
+def call_details(recording: Recording) -> CallDetails:
+    """Return what the recording's metadata says about the call."""
+    said = {name.lower(): value.strip() for name, value in recording.metadata.items()}
+    recorded_at = _utc(said.get("recorded-at", ""))
+    return CallDetails(
+        recorded_at=recorded_at or _iso(recording.last_modified),
+        recorded_at_source="metadata" if recorded_at else "object",
+        rep=said.get("rep") or None,
+        customer=said.get("customer") or None,
+        team=said.get("team") or None,
+        call_type=said.get("call-type") or None,
+    )
+
+
+def transcript_options(
+    recording: Recording, *, speech_models: tuple[str, ...], language: str, disfluencies: bool
+) -> dict[str, object]:
+    """Return the options of POST /v2/transcript that may be kept: all but addresses and keys.
+
+    language: detect or a code; the recording's metadata field language wins when it is a code.
+    """
+    options: dict[str, object] = {
+        "speech_models": list(speech_models),
+        "speaker_labels": True,
+        "sentiment_analysis": True,
+    }
+    said = recording.metadata.get("language", "").strip().lower().replace("-", "_")
+    chosen = said if _LANGUAGE.fullmatch(said) else language
+    if chosen == "detect":
+        options["language_detection"] = True
+    else:
+        options["language_code"] = chosen
+    if disfluencies:
+        options["disfluencies"] = True
+    return options
+
+
+def webhook_address(webhook_url: str, recording_key: str) -> str:
+    """Return the callback's address for one recording.
+
+    AssemblyAI echoes it in the transcript, which is how the recording is found again. The key is base64url: file
+    names of customers stay out of URLs and logs.
+    """
+    return f"{webhook_url}?recording={base64.urlsafe_b64encode(recording_key.encode()).decode().rstrip('=')}"
+
+
+def names_object(audio_url: str | None, bucket: str, key: str) -> bool:
+    """Return whether a link, whatever its signature, leads to that object (virtual-hosted or path style)."""
+    parts = urlsplit(audio_url or "")
+    path = unquote(parts.path)
+    return path == f"/{bucket}/{key}" or ((parts.hostname or "").startswith(f"{bucket}.") and path == f"/{key}")
+
+
+def replacement_models(refusal: str) -> tuple[str, ...] | None:
+    """Return the speech models to ask for instead, from a 400 about the ones asked for.
+
+    None: the refusal is about something else. Empty: it names none, so the account's default has to do.
+    """
+    if "speech model" not in refusal and "speech_models" not in refusal:
+        return None
+    named = re.search(r"(?:Use speech_models|one or more of):(.*)", refusal, re.DOTALL)
+    models = re.findall(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+", named[1]) if named else []
+    return tuple(dict.fromkeys(models))
+
+
+def submission_record(
+    dropped: DroppedObject,
+    recording: Recording,
+    transcript_id: str,
+    asked: dict[str, object],
+    warnings: list[str],
+    *,
+    now: datetime,
+    overdue_after_seconds: int,
+    deadline_hours: int,
+) -> Submission:
+    """Return the record of a submission made at now."""
+    return Submission(
+        bucket=dropped.bucket,
+        recording=dropped.key,
+        etag=recording.etag,
+        size_bytes=recording.size_bytes,
+        sequencer=dropped.sequencer,
+        transcript_id=transcript_id,
+        submitted_at=_iso(now),
+        overdue_after_seconds=overdue_after_seconds,
+        deadline_at=_iso(now + timedelta(hours=deadline_hours)),
+        call=call_details(recording),
+        asked=asked,
+        warnings=warnings,
+    )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _utc(text: str) -> str | None:
+    """Return an ISO 8601 date or time in UTC; without an offset it is taken as UTC. None when it is neither."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return _iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

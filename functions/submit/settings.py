@@ -1,0 +1,23 @@
+"""What template.yaml tells SubmitFunction."""
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """One field per environment variable."""
+
+    assemblyai_secret_name: str
+    assemblyai_api_url: str
+    webhook_url: str
+    webhook_secret_arn: str
+    recordings_queue_url: str
+    callbacks_queue_url: str
+    scorecards_bucket_name: str
+    scorecards_topic_arn: str
+    state_table_name: str
+    speech_models: tuple[str, ...]
+    language: str
+    disfluencies: bool
+    recording_url_seconds: int
+    overdue_after_seconds: int
+    transcript_deadline_hours: int

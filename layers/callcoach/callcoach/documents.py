@@ -1,0 +1,97 @@
+"""What lies in the scorecards bucket: how the objects are named, and the records that both functions write or read."""
+
+import hashlib
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["submissions", "transcripts", "replies", "reports", "scorecards", "failures"]
+
+# S3's limit for a key, in UTF-8.
+KEY_LIMIT_BYTES = 1024
+
+_SUFFIXES: dict[Kind, str] = {
+    "submissions": ".json",
+    "transcripts": ".json",
+    "replies": ".json",
+    "reports": ".html",
+    "scorecards": ".json",
+    "failures": ".json",
+}
+
+
+def document_key(kind: Kind, recording_key: str) -> str:
+    """Return where the document of that kind about a recording lies: kind/recording_key.suffix.
+
+    A name that S3 would refuse as too long is cut and ends in the SHA-256 of the recording's key instead.
+    """
+    suffix = _SUFFIXES[kind]
+    key = f"{kind}/{recording_key}{suffix}"
+    if len(key.encode()) <= KEY_LIMIT_BYTES:
+        return key
+    end = f"~{hashlib.sha256(recording_key.encode()).hexdigest()}{suffix}"
+    room = KEY_LIMIT_BYTES - len(f"{kind}/{end}")
+    return f"{kind}/{recording_key.encode()[:room].decode(errors='ignore')}{end}"
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """What S3 knows about a recording. metadata: the x-amz-meta-* fields without that prefix."""
+
+    etag: str
+    size_bytes: int
+    content_type: str
+    last_modified: datetime
+    metadata: dict[str, str]
+
+
+class CallDetails(msgspec.Struct, frozen=True):
+    """Who was on the call, as somebody said it with the recording; null where nobody did."""
+
+    recorded_at: str | None = None
+    recorded_at_source: Literal["metadata", "object"] | None = None
+    rep: str | None = None
+    customer: str | None = None
+    team: str | None = None
+    call_type: str | None = None
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """submissions/<recording key>.json: what was asked of AssemblyAI for which content.
+
+    asked: the request's options, without the recording's link and the webhook's key.
+    """
+
+    bucket: str
+    recording: str
+    etag: str
+    size_bytes: int
+    sequencer: str
+    transcript_id: str
+    submitted_at: str
+    overdue_after_seconds: int
+    deadline_at: str
+    call: CallDetails
+    asked: dict[str, object]
+    warnings: list[str] = []
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """failures/<recording key>.json: why there is no scorecard, and what to do about it."""
+
+    recording: str
+    stage: Literal["submit", "transcribe", "score"]
+    reason: str
+    detail: str
+    next_step: str
+    retryable: bool
+    transcript_id: str | None = None
+    etag: str | None = None
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def encode(document: msgspec.Struct) -> bytes:
+    """One line of JSON with sorted keys, so that the same content gives the same bytes."""
+    return _encoder.encode(document)

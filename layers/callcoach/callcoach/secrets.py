@@ -1,0 +1,41 @@
+"""Keys from Secrets Manager, cached for five minutes so that a rotated one is taken up without a deployment."""
+
+import json
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+from callcoach.errors import SettingsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+CACHE_SECONDS = 300
+
+
+class Secrets:
+    """Reads secrets that hold one key each."""
+
+    def __init__(self, client: "SecretsManagerClient") -> None:
+        self._provider = SecretsProvider(boto3_client=client)
+
+    def key(self, secret_id: str) -> str:
+        """Return the key that the secret holds: its text, or the field api_key of its JSON.
+
+        Raises SettingsError, which names the secret and never its content, when there is no such key.
+        """
+        try:
+            value = self._provider.get(secret_id, max_age=CACHE_SECONDS)
+        except GetParameterError as fault:
+            raise SettingsError(f"the secret {secret_id} cannot be read: {type(fault.__cause__ or fault)}") from None
+        text = value.decode() if isinstance(value, bytes) else str(value or "")
+        if text.lstrip().startswith("{"):
+            try:
+                text = json.loads(text)["api_key"]
+            except (ValueError, KeyError):
+                raise SettingsError(f"the secret {secret_id} is JSON without the field api_key") from None
+        key = text.strip()
+        if not key:
+            raise SettingsError(f"the secret {secret_id} is empty")
+        return key

@@ -1,0 +1,283 @@
+"""The sandbox runs functions and feeds them from queues as Lambda does."""
+
+import json
+import os
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sandbox.cloud import Cloud
+from tests.sandbox.event_sources import failed_item_identifiers
+from tests.sandbox.lambdas import InvocationError
+
+HANDLER = """
+    import json, os, sys, time
+    import boto3, layered
+
+    warm = []
+
+    def lambda_handler(event, context):
+        records = event["Records"]
+        warm.append(context.aws_request_id)
+        commands = [json.loads(record["body"]) for record in records]
+        sqs = boto3.client("sqs")
+        for command in commands:
+            print("got", command["do"])
+            match command["do"]:
+                case "raise":
+                    raise ValueError("as told")
+                case "crash":
+                    os._exit(7)
+                case "sleep":
+                    time.sleep(60)
+                case "meet":
+                    (open(command["folder"] + "/" + str(os.getpid()), "w")).close()
+                    while len(os.listdir(command["folder"])) < command["count"]:
+                        time.sleep(0.02)
+                case "tell":
+                    report = {
+                        "event": event,
+                        "environment": dict(os.environ),
+                        "warm": len(warm),
+                        "folder": os.getcwd(),
+                        "path": sys.path,
+                        "layer": layered.NAME,
+                        "remaining_ms": context.get_remaining_time_in_millis(),
+                        "arn": context.invoked_function_arn,
+                    }
+                    sqs.send_message(QueueUrl=os.environ["REPORTS_QUEUE_URL"], MessageBody=json.dumps(report))
+        failed = [
+            {"itemIdentifier": record["messageId"]}
+            for record, command in zip(records, commands)
+            if command["do"] == "fail"
+        ]
+        return {"batchItemFailures": failed}
+"""
+
+TEMPLATE = """
+    AWSTemplateFormatVersion: '2010-09-09'
+    Transform: AWS::Serverless-2016-10-31
+    Resources:
+      Work:
+        Type: AWS::SQS::Queue
+        Properties:
+          VisibilityTimeout: 2
+          RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 2}
+      Dead:
+        Type: AWS::SQS::Queue
+      Reports:
+        Type: AWS::SQS::Queue
+      Layer:
+        Type: AWS::Serverless::LayerVersion
+        Properties: {LayerName: layer, ContentUri: layer}
+      Worker:
+        Type: AWS::Serverless::Function
+        Properties:
+          Handler: worker.lambda_handler
+          Runtime: python3.13
+          CodeUri: code
+          Layers: [!Ref Layer]
+          Timeout: 2
+          Role: !GetAtt WorkerRole.Arn
+          Environment: {Variables: {REPORTS_QUEUE_URL: !Ref Reports}}
+          Events:
+            Work:
+              Type: SQS
+              Properties:
+                Queue: !GetAtt Work.Arn
+                BatchSize: 2
+                FunctionResponseTypes: [ReportBatchItemFailures]
+                ScalingConfig: {MaximumConcurrency: 2}
+      WorkerRole:
+        Type: AWS::IAM::Role
+        Properties:
+          AssumeRolePolicyDocument:
+            Version: '2012-10-17'
+            Statement: {Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: sts:AssumeRole}
+          Policies:
+            - PolicyName: work
+              PolicyDocument:
+                Version: '2012-10-17'
+                Statement:
+                  - Effect: Allow
+                    Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes]
+                    Resource: !GetAtt Work.Arn
+                  - Effect: Allow
+                    Action: sqs:SendMessage
+                    Resource: !GetAtt Reports.Arn
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stack")
+    (folder / "code").mkdir()
+    (folder / "layer").mkdir()
+    (folder / "code/worker.py").write_text(textwrap.dedent(HANDLER))
+    (folder / "layer/layered.py").write_text("NAME = 'the layer'")
+    (folder / "template.yaml").write_text(textwrap.dedent(TEMPLATE))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[Cloud]:
+    with Cloud(folder / "template.yaml") as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(running: Cloud) -> Cloud:
+    """The module's cloud with empty queues."""
+    for queue in ("Work", "Dead", "Reports"):
+        running.empty(queue)
+    return running
+
+
+def send(cloud: Cloud, *commands: dict[str, Any], **arguments: Any) -> None:
+    entries = [
+        {"Id": str(number), "MessageBody": json.dumps(command), **arguments}
+        for number, command in enumerate(commands)
+    ]
+    cloud.client("sqs").send_message_batch(QueueUrl=cloud.resources["Work"], Entries=entries)
+
+
+def report(cloud: Cloud) -> dict[str, Any]:
+    (message,) = cloud.wait_until(lambda: cloud.messages("Reports"))
+    told: dict[str, Any] = json.loads(message.body)
+    return told
+
+
+def test_a_handled_message_is_deleted(cloud: Cloud) -> None:
+    """A message whose handler returns is gone from the queue."""
+    send(cloud, {"do": "nothing"})
+    cloud.wait_until(lambda: cloud.queue_depth("Work") == 0)
+    assert "got nothing" in cloud.logs("Worker")
+
+
+def test_the_event_has_lambdas_shape(cloud: Cloud) -> None:
+    """A record carries what Lambda's event source puts into it, attributes included."""
+    attribute = {"colour": {"DataType": "String", "StringValue": "red"}}
+    send(cloud, {"do": "tell"}, MessageAttributes=attribute)
+    (record,) = report(cloud)["event"]["Records"]
+    assert record.keys() == {
+        "messageId",
+        "receiptHandle",
+        "body",
+        "attributes",
+        "messageAttributes",
+        "md5OfBody",
+        "eventSource",
+        "eventSourceARN",
+        "awsRegion",
+    }
+    assert record["attributes"]["ApproximateReceiveCount"] == "1"
+    assert record["attributes"].keys() >= {"SentTimestamp", "SenderId", "ApproximateFirstReceiveTimestamp"}
+    assert record["messageAttributes"] == {
+        "colour": {"dataType": "String", "stringValue": "red", "stringListValues": [], "binaryListValues": []}
+    }
+    assert record["eventSourceARN"].endswith(cloud.resources["Work"].rsplit("/", 1)[-1])
+
+
+def test_the_environment_is_lambdas_own(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process gets the template's variables and Lambda's, its role's keys, and nothing of its parent's."""
+    monkeypatch.setenv("LEAKED", "from the parent")
+    send(cloud, {"do": "raise"}, {"do": "crash"})
+    cloud.wait_until(lambda: cloud.invocations["Worker"].errors)
+    send(cloud, {"do": "tell"})
+    told = report(cloud)
+    environment = told["environment"]
+    assert "LEAKED" not in environment
+    assert environment["REPORTS_QUEUE_URL"] == cloud.resources["Reports"]
+    assert environment["AWS_ACCESS_KEY_ID"] == cloud.function_credentials("Worker").access_key_id
+    assert environment["AWS_REGION"] == "eu-west-1"
+    assert environment["LAMBDA_TASK_ROOT"] == told["folder"]
+    assert os.getcwd() not in told["path"]
+    assert told["layer"] == "the layer"
+    assert told["arn"].endswith(environment["AWS_LAMBDA_FUNCTION_NAME"])
+    assert 0 < told["remaining_ms"] <= 2_000
+
+
+def test_a_process_is_used_again(cloud: Cloud) -> None:
+    """The second event in a row meets a warm process."""
+    send(cloud, {"do": "nothing"})
+    cloud.wait_until(lambda: cloud.queue_depth("Work") == 0)
+    send(cloud, {"do": "tell"})
+    assert report(cloud)["warm"] > 1
+
+
+def test_only_the_failed_message_of_a_batch_comes_again(cloud: Cloud) -> None:
+    """batchItemFailures keeps the named message hidden until its visibility ends, then the dead-letter queue has it."""
+    send(cloud, {"do": "fail"}, {"do": "nothing"})
+    cloud.wait_until(lambda: cloud.queue_depth("Work") == 1)
+    (message,) = cloud.messages("Work")
+    assert (json.loads(message.body), message.receive_count) == ({"do": "fail"}, 1)
+    assert message.state == "in flight"
+    cloud.make_visible("Work")
+    cloud.wait_until(lambda: cloud.messages("Work")[0].receive_count == 2)
+    cloud.make_visible("Work")
+    cloud.wait_until(lambda: cloud.queue_depth("Dead") == 1)
+    assert cloud.queue_depth("Work") == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "kind", "line"),
+    [
+        ("raise", "errors", "as told"),
+        ("crash", "crashes", "Runtime exited with 7"),
+        ("sleep", "timeouts", "Task timed out after 2.00 seconds"),
+    ],
+)
+def test_a_failed_invocation_leaves_the_message(cloud: Cloud, command: str, kind: str, line: str) -> None:
+    """An exception, a crash and a time-out each count, are logged, keep the message, and the next event runs."""
+    before = getattr(cloud.invocations["Worker"], kind)
+    send(cloud, {"do": command})
+    cloud.wait_until(lambda: getattr(cloud.invocations["Worker"], kind) == before + 1)
+    assert line in cloud.logs("Worker")
+    assert cloud.queue_depth("Work") == 1
+    cloud.empty("Work")
+    send(cloud, {"do": "nothing"})
+    cloud.wait_until(lambda: cloud.queue_depth("Work") == 0)
+
+
+def test_events_run_side_by_side_up_to_the_maximum(cloud: Cloud, tmp_path: Path) -> None:
+    """Two batches meet in two processes; a third waits for one of them."""
+    meeting = {"do": "meet", "folder": str(tmp_path), "count": 2}
+    before = cloud.invocations["Worker"].count
+    for _ in range(3):
+        cloud.client("sqs").send_message(QueueUrl=cloud.resources["Work"], MessageBody=json.dumps(meeting))
+    cloud.wait_until(lambda: cloud.queue_depth("Work") == 0)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert cloud.invocations["Worker"].count - before <= 3
+
+
+def test_a_function_can_be_invoked_by_hand(cloud: Cloud) -> None:
+    """invoke() returns the handler's result and raises with the handler's error."""
+    record = {"messageId": "1", "body": json.dumps({"do": "fail"})}
+    assert cloud.invoke("Worker", {"Records": [record]}) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    with pytest.raises(InvocationError, match="KeyError"):
+        cloud.invoke("Worker", {})
+
+
+@pytest.mark.parametrize(
+    ("result", "failed"),
+    [
+        (None, set()),
+        ({}, set()),
+        ({"batchItemFailures": None}, set()),
+        ({"batchItemFailures": []}, set()),
+        ({"batchItemFailures": [{"itemIdentifier": "a"}]}, {"a"}),
+        ({"batchItemFailures": [{"itemIdentifier": ""}]}, None),
+        ({"batchItemFailures": [{"itemIdentifier": None}]}, None),
+        ({"batchItemFailures": [{"id": "a"}]}, None),
+        ({"batchItemFailures": "a"}, None),
+        ({"failures": []}, None),
+        ("done", None),
+        ([], None),
+    ],
+)
+def test_batch_responses_are_read_as_lambda_reads_them(result: Any, failed: set[str] | None) -> None:
+    """Null and empty answers are success; an answer of another shape fails the whole batch."""
+    assert failed_item_identifiers(result) == failed

@@ -1,0 +1,260 @@
+"""One AWS account in one region: moto behind a guard, on a loopback port."""
+
+import secrets
+import threading
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from unittest import mock
+
+from botocore.config import Config
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.iam.access_control import PermissionResult
+from moto.iam.exceptions import NotFoundException
+from moto.iam.models import Role, iam_backends
+from moto.moto_api._internal import moto_api_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.s3.models import FakeBucket, s3_backends
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.sns.models import Topic, sns_backends
+from moto.sqs.models import Queue, sqs_backends
+from moto.sts.models import sts_backends
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from tests.sandbox.calls import AwsError, Call
+from tests.sandbox.eventbridge import EventBridge
+from tests.sandbox.guard import Caller, Fault, Guard
+from tests.sandbox.permissions import Permission
+from tests.sandbox.policies import Policy, Principal, Question, is_permitted
+from tests.sandbox.session import isolated_session
+
+_one_account = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Keys of somebody who may call the account."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None = None
+
+
+class Account:
+    """The services, their state, and who may do what.
+
+    moto's state belongs to the process, so a process has one running account at a time.
+    """
+
+    account_id = DEFAULT_ACCOUNT_ID
+    partition = "aws"
+
+    def __init__(self, region: str, *, enforce_iam: bool = True) -> None:
+        self.region = region
+        self.administrator = Credentials("AKIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
+        self._administrator_arn = f"arn:{self.partition}:iam::{self.account_id}:root"
+        self._enforce_iam = enforce_iam
+        self.eventbridge = EventBridge(self.account_id, region, self._send_as_eventbridge)
+        self._guard = Guard(self, DomainDispatcherApplication(create_backend_app))
+        self._resources = ExitStack()
+        self._server: BaseWSGIServer | None = None
+
+    def start(self) -> None:
+        """Serve. Raises RuntimeError while another account of this process runs."""
+        if not _one_account.acquire(blocking=False):
+            raise RuntimeError("This process runs a sandbox already; stop that one first")
+        self._resources.callback(_one_account.release)
+        try:
+            self._serve()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _serve(self) -> None:
+        moto_api_backend.reset()
+        self._resources.callback(moto_api_backend.reset)
+        for patch in self._moto_patches():
+            self._resources.enter_context(patch)
+        server = make_server("127.0.0.1", 0, self._guard, threaded=True, request_handler=_QuietRequestHandler)
+        self._resources.callback(server.server_close)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        self._resources.callback(thread.join)
+        self._resources.callback(server.shutdown)
+        self._resources.callback(self._guard.stop)
+        self._server = server
+
+    def stop(self) -> None:
+        """Stop serving and forget everything."""
+        self._resources.close()
+
+    def _moto_patches(self) -> list[AbstractContextManager[Any]]:
+        return [
+            mock.patch("moto.s3.notifications._send_event_bridge_message", self.eventbridge.object_event),
+            # moto takes a Deny with a condition, such as "TLS only", for a Deny; the guard decides instead.
+            mock.patch.object(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL),
+        ]
+
+    @property
+    def endpoint_url(self) -> str:
+        if self._server is None:
+            raise RuntimeError("The account is not running")
+        return f"http://127.0.0.1:{self._server.port}"
+
+    def client(self, service: str, credentials: Credentials | None = None) -> Any:
+        """Make a boto3 client; of the administrator unless credentials are given.
+
+        The user's own AWS configuration and proxies are left out of it.
+        """
+        credentials = credentials or self.administrator
+        signature_version = "s3v4" if service == "s3" else "v4"
+        return isolated_session(self.region).client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            aws_session_token=credentials.session_token,
+            config=Config(proxies={}, retries={"total_max_attempts": 1}, signature_version=signature_version),
+        )
+
+    def fault(self, fault: Fault) -> AbstractContextManager[None]:
+        """Let matching calls be late or fail while the context is open."""
+        return self._guard.fault(fault)
+
+    # Who asks.
+
+    def caller(self, access_key_id: str) -> Caller:
+        if access_key_id == self.administrator.access_key_id:
+            return Caller(self._administrator_arn, self.administrator.secret_access_key, None)
+        session = sts_backends[self.account_id][self.partition].get_assumed_role_from_access_key(access_key_id)
+        if session is None:
+            message = "The AWS Access Key Id you provided does not exist in our records."
+            raise AwsError("InvalidAccessKeyId", message, 403)
+        if session.expiration.replace(tzinfo=UTC) < datetime.now(UTC):
+            raise AwsError("ExpiredToken", "The provided token has expired.")
+        return Caller(session.arn, session.secret_access_key, session.session_token)
+
+    def assume_role(self, role_arn: str, service: str, session_name: str) -> Credentials:
+        """Give an AWS service the role's credentials. Raises AwsError if the role's trust policy does not."""
+        role = self._role(role_arn)
+        question = Question(Principal("Service", service), "sts:AssumeRole", role_arn, self._context())
+        if not is_permitted(question, identity=[Policy(role.assume_role_policy_document)]):
+            raise AwsError("AccessDenied", f"{service} may not assume {role_arn}", 403)
+        session = sts_backends[self.account_id][self.partition].assume_role(
+            region_name=self.region,
+            role_session_name=session_name,
+            role_arn=role_arn,
+            policy="",
+            duration=43_200,
+            external_id="",
+        )
+        return Credentials(session.access_key_id, session.secret_access_key, session.session_token)
+
+    # May they.
+
+    def is_permitted(self, caller_arn: str, permission: Permission) -> bool:
+        """Ask the policies of the caller (a role's session, or the role itself) and of the resource."""
+        if not self._enforce_iam:
+            return True
+        action, resource = permission
+        if action == "sts:GetCallerIdentity":
+            return True
+        question = Question(Principal("AWS", caller_arn), action, resource, self._context())
+        identity, boundaries = self._identity_policies(caller_arn)
+        return is_permitted(
+            question, identity=identity, resource=self._resource_policies(resource), boundaries=boundaries
+        )
+
+    def _identity_policies(self, caller_arn: str) -> tuple[list[Policy], list[Policy]]:
+        if caller_arn == self._administrator_arn:
+            return [_everything()], []
+        role_name = caller_arn.split(":", 5)[5].split("/")[1]
+        role = self._role(f"arn:{self.partition}:iam::{self.account_id}:role/{role_name}")
+        documents = [*role.policies.values(), *(policy.document for policy in role.managed_policies.values())]
+        boundaries = []
+        if role.permissions_boundary_arn:
+            managed = iam_backends[self.account_id][self.partition].get_policy(role.permissions_boundary_arn)
+            boundaries.append(_policy(managed.document))
+        return [_policy(document) for document in documents], boundaries
+
+    def _resource_policies(self, resource: str) -> list[Policy]:
+        service, _, _, name = resource.split(":", 5)[2:] if resource.count(":") >= 5 else ("", "", "", "")
+        document: Any = None
+        if service == "s3":
+            bucket = s3_backends[self.account_id][self.partition].buckets.get(name.split("/")[0])
+            document = bucket.policy.decode() if bucket and bucket.policy else None
+        elif service == "sqs":
+            queue = self._queues.get(name)
+            document = queue.policy if queue else None
+        elif service == "sns":
+            topic = self.topics.get(resource)
+            document = topic.policy if topic else None
+        return [_policy(document)] if document else []
+
+    def _context(self) -> dict[str, str]:
+        # The loopback port stands for AWS's TLS endpoints.
+        return {"aws:securetransport": "true", "aws:sourceaccount": self.account_id}
+
+    def _role(self, role_arn: str) -> Role:
+        try:
+            return iam_backends[self.account_id][self.partition].get_role_by_arn(role_arn)
+        except NotFoundException:
+            raise AwsError("AccessDenied", f"{role_arn} does not exist", 403) from None
+
+    # State that moto holds in this process.
+
+    @property
+    def _queues(self) -> Mapping[str, Queue]:
+        queues: Mapping[str, Queue] = sqs_backends[self.account_id][self.region].queues
+        return queues
+
+    @property
+    def topics(self) -> Mapping[str, Topic]:
+        topics: Mapping[str, Topic] = sns_backends[self.account_id][self.region].topics
+        return topics
+
+    def queue(self, name: str) -> Queue:
+        return self._queues[name]
+
+    def complete(self, call: Call) -> Call:
+        """Replace a secret's name by its ARN, which is what IAM compares."""
+        if call.service != "secretsmanager" or "SecretId" not in call.parameters:
+            return call
+        stored = secretsmanager_backends[self.account_id][self.region].secrets.get(call.parameters["SecretId"])
+        if stored is None:
+            return call
+        return replace(call, parameters={**call.parameters, "SecretId": stored.arn})
+
+    def after_call(self) -> None:
+        self.eventbridge.deliver()
+
+    def _send_as_eventbridge(self, rule_arn: str, queue_arn: str, body: str) -> None:
+        question = Question(
+            Principal("Service", "events.amazonaws.com"),
+            "sqs:SendMessage",
+            queue_arn,
+            {**self._context(), "aws:sourcearn": rule_arn},
+        )
+        if not is_permitted(question, identity=(), resource=self._resource_policies(queue_arn)):
+            raise AwsError("AccessDenied", f"{queue_arn} does not let the rule send", 403)
+        sqs_backends[self.account_id][self.region].send_message(queue_arn.rsplit(":", 1)[-1], body)
+
+
+class _QuietRequestHandler(MotoRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
+        """Write no line per request."""
+
+
+@lru_cache(maxsize=256)
+def _policy(document: str) -> Policy:
+    return Policy(document)
+
+
+@lru_cache(maxsize=1)
+def _everything() -> Policy:
+    return Policy({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+
+

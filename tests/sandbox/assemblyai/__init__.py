@@ -1,0 +1,10 @@
+"""A stand-in for AssemblyAI over HTTP: transcripts and webhooks, speaker identification, LLM Gateway.
+
+It answers in the shapes that the live service answers in, and knows the sample calls of `tests/data/calls` by
+the SHA-256 of their sound.
+"""
+
+from tests.sandbox.assemblyai.server import AssemblyAI, serve_forever
+from tests.sandbox.assemblyai.transcripts import Account
+
+__all__ = ["Account", "AssemblyAI", "serve_forever"]

@@ -1,0 +1,347 @@
+"""The embedded cloud: a SAM template deployed to this machine, with everything that runs it."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from tests.sandbox.account import Account, Credentials
+from tests.sandbox.deployment import Deployment
+from tests.sandbox.event_sources import QueuePoller
+from tests.sandbox.gateway import Gateway
+from tests.sandbox.guard import Fault
+from tests.sandbox.lambdas import Function, Invocations
+from tests.sandbox.resources import CREATORS, enable_eventbridge
+from tests.sandbox.template import Template, read
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_SECRETS = {"callcoach/assemblyai": "0123456789abcdef0123456789abcdef"}
+
+
+@dataclass(frozen=True)
+class Mail:
+    """What SNS published to a topic. `recipients` are the e-mail addresses that subscribe to it."""
+
+    topic: str
+    subject: str | None
+    message: str
+    attributes: Mapping[str, str]
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class QueuedMessage:
+    """A message in a queue, seen without being received."""
+
+    body: str
+    receive_count: int
+    state: Literal["visible", "delayed", "in flight"]
+
+
+class Cloud:
+    """One deployed stack. A process has at most one at a time; processes do not meet.
+
+    `with Cloud() as cloud:` deploys and starts everything; leaving the block stops it and forgets its state.
+    """
+
+    def __init__(
+        self,
+        template: Path = ROOT / "template.yaml",
+        *,
+        parameters: Mapping[str, str] | None = None,
+        region: str = "eu-west-1",
+        stack_name: str = "callcoach",
+        secrets: Mapping[str, str] | None = None,
+        existing_buckets: Sequence[str] = (),
+        function_log: Path | None = None,
+        edit: Callable[[dict[str, Any]], None] | None = None,
+        python: str = sys.executable,
+        invoke: bool = True,
+        enforce_iam: bool = True,
+    ) -> None:
+        """Prepare; nothing runs before start().
+
+        Args:
+            template: A SAM template; CodeUri and ContentUri are folders relative to it.
+            parameters: Of the stack, as strings.
+            region: Of the account and the stack.
+            stack_name: Begins the physical names.
+            secrets: Names and values of Secrets Manager secrets that exist before the stack.
+            existing_buckets: Buckets, with EventBridge on, that exist before the stack.
+            function_log: Folder for the functions' output, one file each; a temporary one by default.
+            edit: May change the parsed template before it is transformed.
+            python: Interpreter of the functions.
+            invoke: Whether queues feed functions. Without it messages stay where they are.
+            enforce_iam: Whether the roles' policies are asked.
+        """
+        self._template = template
+        self._parameters = parameters or {}
+        self._secrets = DEFAULT_SECRETS if secrets is None else secrets
+        self._existing_buckets = existing_buckets
+        self._log_folder = function_log
+        self._edit = edit
+        self._python = python
+        self._invoke = invoke
+        self._account = Account(region, enforce_iam=enforce_iam)
+        self._stack_name = stack_name
+        self._running = ExitStack()
+        self._clients: dict[str, Any] = {}
+        self._deployment = Deployment(self._account, stack_name, {})
+        self._functions: dict[str, Function] = {}
+        self._gateways: list[Gateway] = []
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Deploy the template and run it.
+
+        Raises TemplateError, UnsupportedResourceError or DeploymentError with the reason why it cannot be deployed.
+        """
+        document, artifacts = read(self._template, region=self.region, edit=self._edit)
+        try:
+            self._account.start()
+            self._running.callback(self._account.stop)
+            self._create_what_exists_before()
+            self._deployment = self._deploy(document, artifacts)
+            self._run()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Kill the functions, stop every server, forget all state. Safe to repeat."""
+        self._running.close()
+        self._clients.clear()
+
+    def _create_what_exists_before(self) -> None:
+        for name, value in self._secrets.items():
+            self.client("secretsmanager").create_secret(Name=name, SecretString=value)
+        for bucket in self._existing_buckets:
+            location = {"LocationConstraint": self.region}
+            self.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
+            enable_eventbridge(self.client("s3"), bucket)
+
+    def _deploy(self, document: dict[str, Any], artifacts: Mapping[str, Path]) -> Deployment:
+        account = self._account
+        template = Template(
+            document,
+            parameters=self._parameters,
+            pseudo_parameters={
+                "AWS::AccountId": account.account_id,
+                "AWS::Partition": account.partition,
+                "AWS::Region": account.region,
+                "AWS::StackName": self._stack_name,
+                "AWS::URLSuffix": "amazonaws.com",
+            },
+            read_secret=self._read_secret,
+        )
+        deployment = Deployment(account, self._stack_name, artifacts)
+        deployment.create(template, CREATORS)
+        return deployment
+
+    def _read_secret(self, secret: str, json_key: str | None) -> str:
+        value: str = self.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+        return value if json_key is None else str(json.loads(value)[json_key])
+
+    def _run(self) -> None:
+        deployment = self._deployment
+        folder = self._log_folder or Path(
+            self._running.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True))
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        self._gateways = [
+            Gateway(
+                api,
+                account=self._account,
+                usage_plans=list(deployment.usage_plans.values()),
+                api_keys=deployment.api_keys,
+            )
+            for api in deployment.apis.values()
+        ]
+        for gateway in self._gateways:
+            gateway.start()
+            self._running.callback(gateway.stop)
+        self._functions = {
+            logical_id: Function(
+                settings,
+                python=self._python,
+                endpoint_url=self.endpoint_url,
+                region=self.region,
+                log=folder / f"{logical_id}.log",
+            )
+            for logical_id, settings in deployment.functions.items()
+        }
+        pollers = [self._poller(source) for source in deployment.queue_sources] if self._invoke else []
+        for poller in pollers:
+            poller.start()
+            self._running.callback(poller.stop)
+        for function in self._functions.values():
+            self._running.callback(function.stop)
+
+    def _poller(self, source: Any) -> QueuePoller:
+        function = next(item for item in self._functions.values() if item.settings.name == source.function_name)
+        name = source.queue_arn.rsplit(":", 1)[-1]
+        return QueuePoller(
+            source,
+            queue=self._account.queue(name),
+            url=f"{self.endpoint_url}/{self._account.account_id}/{name}",
+            function=function,
+            sqs=self.client("sqs", function.settings.credentials),
+            region=self.region,
+        )
+
+    # What was deployed.
+
+    @property
+    def region(self) -> str:
+        return self._account.region
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where all AWS services of the account answer."""
+        return self._account.endpoint_url
+
+    @property
+    def administrator(self) -> Credentials:
+        return self._account.administrator
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        return self._deployment.outputs
+
+    @property
+    def resources(self) -> Mapping[str, str]:
+        """The physical ids by logical id."""
+        return self._deployment.resources.physical_ids
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the template's only API answers, as http://127.0.0.1:PORT; the stage comes first in the path."""
+        (gateway,) = self._gateways
+        return gateway.url
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        """The public host names of the stack's APIs and where they answer here: a private DNS for whoever calls back."""
+        return {gateway.host: gateway.url for gateway in self._gateways}
+
+    def environment(self, function: str) -> dict[str, str]:
+        """Return the variables of a function as the template gives them, without those of Lambda itself."""
+        return dict(self._deployment.functions[function].variables)
+
+    # Who may do what.
+
+    def client(self, service: str, credentials: Credentials | None = None) -> Any:
+        """Return a boto3 client: the administrator's, or one with the given credentials."""
+        if credentials is not None:
+            return self._account.client(service, credentials)
+        if service not in self._clients:
+            self._clients[service] = self._account.client(service)
+        return self._clients[service]
+
+    def function_credentials(self, function: str) -> Credentials:
+        """Return the credentials of a function's role."""
+        return self._deployment.functions[function].credentials
+
+    def is_permitted(self, role: str, action: str, resource_arn: str) -> bool:
+        """Ask whether a role of the stack may perform an action on a resource."""
+        arn = self._deployment.resources.get(role, "Arn")
+        return self._account.is_permitted(arn, (action, resource_arn))
+
+    # What happened.
+
+    def mails(self) -> list[Mail]:
+        """List what was published to topics that somebody subscribes to by e-mail, oldest first."""
+        return [mail for mail in self.publications() if mail.recipients]
+
+    def publications(self) -> list[Mail]:
+        """List what was published to any topic of the stack, topic by topic, oldest first."""
+        logical_ids = {physical_id: logical_id for logical_id, physical_id in self.resources.items()}
+        found = []
+        for arn, topic in list(self._account.topics.items()):
+            recipients = self._recipients(arn)
+            for _, message, subject, attributes, _ in list(topic.sent_notifications):
+                values = {name: str(attribute.get("Value")) for name, attribute in (attributes or {}).items()}
+                found.append(Mail(logical_ids.get(arn, arn), subject, message, values, recipients))
+        return found
+
+    def _recipients(self, topic_arn: str) -> tuple[str, ...]:
+        answer = self.client("sns").list_subscriptions_by_topic(TopicArn=topic_arn)
+        return tuple(item["Endpoint"] for item in answer["Subscriptions"] if item["Protocol"] == "email")
+
+    def messages(self, queue: str) -> list[QueuedMessage]:
+        """Look at the messages of a queue of the stack without receiving them."""
+        return [
+            QueuedMessage(
+                message.body,
+                message.approximate_receive_count,
+                "delayed" if message.delayed else "visible" if message.visible else "in flight",
+            )
+            for message in list(self._queue(queue)._messages)
+        ]
+
+    def queue_depth(self, queue: str) -> int:
+        """Count the messages of a queue, the delayed and the hidden ones too."""
+        return len(self.messages(queue))
+
+    def make_visible(self, queue: str) -> None:
+        """Let delays and visibility time-outs of the queue's messages be over, as if that time had passed."""
+        for message in list(self._queue(queue)._messages):
+            message.delayed_until = message.visible_at = 0.0
+
+    def empty(self, queue: str) -> None:
+        """Drop every message of a queue. (SQS allows a purge a minute.)"""
+        stored = self._queue(queue)
+        stored.pending_messages.clear()
+        stored._messages = []
+
+    def _queue(self, queue: str) -> Any:
+        return self._account.queue(self._deployment.resources.get(queue, "QueueName"))
+
+    @property
+    def invocations(self) -> Mapping[str, Invocations]:
+        """How often each function ran and how it ended, by logical id."""
+        return {logical_id: function.invocations for logical_id, function in self._functions.items()}
+
+    @property
+    def lost_events(self) -> Sequence[str]:
+        """Events that no queue would take."""
+        return self._account.eventbridge.lost_events
+
+    def invoke(self, function: str, event: Any) -> Any:
+        """Run a function on an event and return its result. Raises InvocationError."""
+        return self._functions[function].invoke(event)
+
+    def logs(self, function: str) -> str:
+        """Return everything a function has written so far, and Lambda about it."""
+        log = self._functions[function].log
+        return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+
+    def fault(
+        self, service: str, operation: str = "*", *, status: int | None = 500, delay_seconds: float = 0.0
+    ) -> AbstractContextManager[None]:
+        """Let calls to an AWS service be late, and fail with a status unless it is None, inside a `with` block."""
+        return self._account.fault(Fault(service, operation, status, delay_seconds))
+
+    def wait_until(self, condition: Callable[[], Any], timeout_seconds: float = 10.0) -> Any:
+        """Return the condition's first true value. Raises TimeoutError, with the functions' logs, if none comes."""
+        deadline = time.monotonic() + timeout_seconds
+        while not (value := condition()):
+            if time.monotonic() > deadline:
+                logs = "\n".join(f"{name}:\n{self.logs(name)}" for name in self._functions)
+                raise TimeoutError(f"Not within {timeout_seconds} seconds.\n{logs}")
+            time.sleep(0.02)
+        return value

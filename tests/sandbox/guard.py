@@ -1,0 +1,170 @@
+"""What stands between the network and moto: who asks, may they, and would AWS have accepted it?"""
+
+import io
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from werkzeug.wrappers import Response
+
+from tests.sandbox import strictness
+from tests.sandbox.calls import AwsError, Call, HttpRequest, render_error
+from tests.sandbox.permissions import Permission, needed_permissions
+from tests.sandbox.signatures import Signature, check_signature, read_signature
+
+WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The owner of an access key."""
+
+    arn: str
+    secret_access_key: str
+    session_token: str | None
+
+
+class Authority(Protocol):
+    """What the guard asks the account."""
+
+    account_id: str
+    region: str
+
+    def caller(self, access_key_id: str) -> Caller:
+        """Raise AwsError for a key that does not exist or has expired."""
+
+    def complete(self, call: Call) -> Call:
+        """Put full names in the place of short ones."""
+
+    def is_permitted(self, caller_arn: str, permission: Permission) -> bool: ...
+
+    def after_call(self) -> None:
+        """Do what the call has set off."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A trouble of one service: calls are late, and fail unless `status` is None."""
+
+    service: str
+    operation: str
+    status: int | None
+    delay_seconds: float
+
+
+class Guard:
+    """A WSGI application in front of moto's."""
+
+    def __init__(self, authority: Authority, moto: WsgiApplication) -> None:
+        self._authority = authority
+        self._moto = moto
+        self._faults: list[Fault] = []
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Release the calls that a fault delays."""
+        self._stopped.set()
+
+    @contextmanager
+    def fault(self, fault: Fault) -> Iterator[None]:
+        """Let matching calls suffer while the context is open. The operation `*` matches all of the service."""
+        self._faults.append(fault)
+        try:
+            yield
+        finally:
+            self._faults.remove(fault)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request = _read(environ)
+        protocol: Any = "s3" if "x-amz-target" not in request.headers else "json"
+        try:
+            signature = read_signature(request)
+            call, caller = self._admit(request, signature)
+            protocol = call.protocol
+            self._suffer(call)
+            if signature.is_presigned:
+                _sign_by_header(environ, request, signature)
+            response = Response.from_app(self._moto, environ, buffered=True)
+            if call.service == "s3":
+                bucket = f"arn:aws:s3:::{call.parameters.get('Bucket')}"
+                strictness.refuse_to_tell_missing_from_forbidden(
+                    call,
+                    response.status_code,
+                    may_list=self._authority.is_permitted(caller.arn, ("s3:ListBucket", bucket)),
+                )
+            self._authority.after_call()
+        except AwsError as error:
+            response = _error_response(error, protocol, request)
+        return response(environ, start_response)
+
+    def _admit(self, request: HttpRequest, signature: Signature) -> tuple[Call, Caller]:
+        caller = self._authority.caller(signature.scope.access_key_id)
+        if signature.session_token != caller.session_token:
+            raise AwsError("InvalidToken", "The provided token is malformed or otherwise invalid.")
+        check_signature(request, signature, caller.secret_access_key, self._authority.region)
+        call = self._authority.complete(Call.parse(request, signature.scope))
+        for permission in needed_permissions(call, self._authority.account_id):
+            if not self._authority.is_permitted(caller.arn, permission):
+                raise _access_denied(call, caller, permission)
+        for refuse in strictness.REFUSALS:
+            refuse(call)
+        return call, caller
+
+    def _suffer(self, call: Call) -> None:
+        for fault in list(self._faults):
+            if fault.service == call.service and fault.operation in ("*", call.operation):
+                self._stopped.wait(fault.delay_seconds)
+                if fault.status is not None:
+                    raise AwsError("InternalError", "The sandbox was told to fail this call", fault.status)
+
+
+def _access_denied(call: Call, caller: Caller, permission: Permission) -> AwsError:
+    action, resource = permission
+    code = "AuthorizationError" if call.service == "sns" else "AccessDenied"
+    if call.protocol == "json" and call.service != "sqs":
+        code = "AccessDeniedException"
+    message = f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource}"
+    return AwsError(code, message, 403 if call.protocol != "json" else 400)
+
+
+def _read(environ: dict[str, Any]) -> HttpRequest:
+    """Read the request and put the body back for moto."""
+    stream = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):
+        body = stream.read()
+    else:
+        body = stream.read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_") or name in ("CONTENT_TYPE", "CONTENT_LENGTH")
+    }
+    return HttpRequest(environ["REQUEST_METHOD"], environ["REQUEST_URI"], headers, body)
+
+
+def _sign_by_header(environ: dict[str, Any], request: HttpRequest, signature: Signature) -> None:
+    """Tell moto in a header who has asked: it treats a presigned request as an anonymous one."""
+    scope = signature.scope
+    credential = f"{scope.access_key_id}/{scope.date}/{scope.region}/{scope.service}/aws4_request"
+    environ["HTTP_AUTHORIZATION"] = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=verified"
+    kept = [part for part in request.query_string.split("&") if not part.lower().startswith("x-amz-")]
+    environ["QUERY_STRING"] = "&".join(kept)
+    environ["REQUEST_URI"] = environ["RAW_URI"] = request.path + ("?" + "&".join(kept) if kept else "")
+
+
+def _error_response(error: AwsError, protocol: Any, request: HttpRequest) -> Response:
+    request_id = str(uuid.uuid4())
+    content_type, body = render_error(error, protocol, request_id)
+    return Response(
+        b"" if request.method == "HEAD" else body,
+        status=error.status,
+        content_type=content_type,
+        headers={"x-amzn-requestid": request_id, "x-amz-request-id": request_id},
+    )
+
+

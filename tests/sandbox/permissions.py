@@ -1,0 +1,96 @@
+"""Which permission each AWS call needs: the IAM actions, and the ARNs they are asked for.
+
+S3, SQS, SNS, DynamoDB and Secrets Manager, the services that this application's roles call, are authorised per
+resource. A call to any other service is authorised per action, on the resource `*`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.sandbox.calls import Call
+
+Permission = tuple[str, str]
+
+_S3_ACTIONS = {
+    "HeadObject": "GetObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+    "ListParts": "ListMultipartUploadParts",
+    "ListObjects": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "HeadBucket": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+    "ListBuckets": "ListAllMyBuckets",
+    "DeleteObjects": "DeleteObject",
+}
+_DYNAMODB_TRANSACTION_ACTIONS = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+    "Get": "GetItem",
+}
+
+
+def needed_permissions(call: Call, account_id: str) -> list[Permission]:
+    """List the permissions that the caller must have, all of them."""
+    resolve = _BY_SERVICE.get(call.service)
+    if resolve is None:
+        return [(f"{call.service}:{call.operation}", "*")]
+    return resolve(call, f"arn:aws:{call.service}:{call.region}:{account_id}:")
+
+
+def resource_arn(call: Call, account_id: str) -> str:
+    """Return the ARN of the first resource that the call names, `*` for none."""
+    return needed_permissions(call, account_id)[0][1]
+
+
+def _s3(call: Call, _: str) -> list[Permission]:
+    bucket, key = call.parameters.get("Bucket"), call.parameters.get("Key")
+    resource = "*" if not bucket else f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
+    if call.operation == "DeleteObjects":
+        resource += "/*"
+    permissions = [(f"s3:{_S3_ACTIONS.get(call.operation, call.operation)}", resource)]
+    if source := call.parameters.get("CopySource"):
+        permissions.append(("s3:GetObject", f"arn:aws:s3:::{source.removeprefix('/').split('?')[0]}"))
+    return permissions
+
+
+def _sqs(call: Call, prefix: str) -> list[Permission]:
+    name = call.parameters.get("QueueUrl", call.parameters.get("QueueName", "*")).rsplit("/", 1)[-1]
+    return [(f"sqs:{call.operation.removesuffix('Batch')}", prefix + name)]
+
+
+def _sns(call: Call, _: str) -> list[Permission]:
+    topic = call.parameters.get("TopicArn") or call.parameters.get("TargetArn") or "*"
+    return [(f"sns:{call.operation.removesuffix('Batch')}", topic)]
+
+
+def _dynamodb(call: Call, prefix: str) -> list[Permission]:
+    parameters: Any = call.parameters
+    if call.operation in ("TransactWriteItems", "TransactGetItems"):
+        return [
+            (f"dynamodb:{_DYNAMODB_TRANSACTION_ACTIONS[kind]}", f"{prefix}table/{item['TableName']}")
+            for transaction in parameters["TransactItems"]
+            for kind, item in transaction.items()
+        ]
+    tables = parameters.get("RequestItems") or [parameters.get("TableName", "*")]
+    return [(f"dynamodb:{call.operation}", f"{prefix}table/{table}") for table in tables]
+
+
+def _secretsmanager(call: Call, prefix: str) -> list[Permission]:
+    secret = call.parameters.get("SecretId", "*")
+    # Of a secret asked for by name IAM sees the full ARN; its last six characters are random.
+    resource = secret if secret.startswith(("arn:", "*")) else f"{prefix}secret:{secret}-AbCdEf"
+    return [(f"secretsmanager:{call.operation}", resource)]
+
+
+_BY_SERVICE: dict[str, Callable[[Call, str], list[Permission]]] = {
+    "s3": _s3,
+    "sqs": _sqs,
+    "sns": _sns,
+    "dynamodb": _dynamodb,
+    "secretsmanager": _secretsmanager,
+}

@@ -1,0 +1,107 @@
+"""Refusals that AWS makes and moto does not.
+
+Each function has one subject. Those in `REFUSALS` see every call before moto does; the others are asked where their
+subject comes up. Signatures, permissions and the events that S3 sends are the business of their own modules.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.sandbox.calls import AwsError, Call
+
+MAXIMUM_OBJECT_KEY_BYTES = 1_024
+MAXIMUM_SUBJECT_CHARACTERS = 100
+MAXIMUM_NOTIFICATION_BYTES = 256 * 1_024
+MAXIMUM_ENVIRONMENT_BYTES = 4 * 1_024
+MAXIMUM_MESSAGE_ATTRIBUTES = 10
+
+_MESSAGE_TEXT = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+_SUBJECT = re.compile("[!-~][ -~]*")
+_VARIABLE_NAME = re.compile("[a-zA-Z][a-zA-Z0-9_]+")
+_RESERVED_VARIABLES = {
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+}
+
+
+def refuse_long_object_key(call: Call) -> None:
+    """Refuse object keys over 1,024 bytes of UTF-8, however few characters they are."""
+    if call.service == "s3" and len(call.parameters.get("Key", "").encode()) > MAXIMUM_OBJECT_KEY_BYTES:
+        raise AwsError("KeyTooLongError", "Your key is too long")
+
+
+def refuse_bad_subject(call: Call) -> None:
+    """Refuse e-mail subjects that are not one line of at most 100 printable ASCII characters."""
+    if call.service != "sns":
+        return
+    for name, value in call.parameters.items():
+        if name.split(".")[-1] != "Subject":
+            continue
+        if not _SUBJECT.fullmatch(value) or len(value) > MAXIMUM_SUBJECT_CHARACTERS:
+            raise AwsError("InvalidParameter", "Invalid parameter: Subject")
+
+
+def refuse_large_notification(call: Call) -> None:
+    """Refuse to publish more than 256 KiB, counted in bytes."""
+    if (call.service, call.operation) == ("sns", "Publish"):
+        size = len(call.parameters.get("Message", "").encode())
+        if size > MAXIMUM_NOTIFICATION_BYTES:
+            raise AwsError("InvalidParameter", "Invalid parameter: Message too long")
+
+
+def refuse_bad_message(call: Call) -> None:
+    """Refuse queue messages with characters that XML cannot hold, or with more than ten attributes."""
+    if call.service != "sqs":
+        return
+    for message in (call.parameters, *call.parameters.get("Entries", [])):
+        if not _MESSAGE_TEXT.fullmatch(message.get("MessageBody", "")):
+            raise AwsError("InvalidMessageContents", "Invalid characters were found in the message body.")
+        if len(message.get("MessageAttributes", {})) > MAXIMUM_MESSAGE_ATTRIBUTES:
+            raise AwsError("InvalidParameterValue", "Number of message attributes exceeds the limit: 10.")
+
+
+REFUSALS: tuple[Callable[[Call], None], ...] = (
+    refuse_long_object_key,
+    refuse_bad_subject,
+    refuse_large_notification,
+    refuse_bad_message,
+)
+
+
+def refuse_to_tell_missing_from_forbidden(call: Call, status: int, *, may_list: bool) -> None:
+    """Answer 403, not 404, about an object that is not there to a caller who may not list the bucket."""
+    if call.operation in ("GetObject", "HeadObject") and status == 404 and not may_list:
+        raise AwsError("AccessDenied", "Access Denied", 403)
+
+
+def refuse_bad_environment(function: str, variables: Mapping[str, Any]) -> None:
+    """Refuse a function's variables over 4 KB together, with a reserved or malformed name, or not a string."""
+    for name, value in variables.items():
+        if name in _RESERVED_VARIABLES or not _VARIABLE_NAME.fullmatch(name):
+            raise AwsError("InvalidParameterValueException", f"{function}: the variable name {name} is not allowed")
+        if not isinstance(value, str):
+            raise AwsError("InvalidParameterValueException", f"{function}: the variable {name} is not a string")
+    measured = json.dumps(dict(variables), separators=(",", ":"), ensure_ascii=False)
+    if len(measured.encode()) > MAXIMUM_ENVIRONMENT_BYTES:
+        raise AwsError(
+            "InvalidParameterValueException",
+            f"{function}: the environment variables you have provided exceeded the 4KB limit",
+        )

@@ -1,0 +1,114 @@
+"""What `make build` leaves in .aws-sam is what Lambda needs. Skipped until something is built."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BUILT = ROOT / ".aws-sam" / "build"
+LAYER = BUILT / "CallcoachLayer" / "python"
+LAYER_FOR_THIS_MACHINE = ROOT / ".aws-sam" / "layer-for-this-machine" / "python"
+LAMBDA_PYTHON = ROOT / ".venv-sam" / "bin" / "python"
+
+ELF_MACHINE_AARCH64 = 183
+# 3.13's importlib.util.MAGIC_NUMBER, then the flags of an unchecked hash.
+BYTE_CODE_HEADER = struct.pack("<H2sI", 3571, b"\r\n", 0b01)
+
+HANDLERS = {"SubmitFunction": "submit.handler", "ScorecardFunction": "scorecard.handler"}
+# Lambda's own copy of boto3 and what it stands on.
+LAMBDA_PACKAGES = ["boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3"]
+
+pytestmark = pytest.mark.skipif(
+    not (BUILT / "template.yaml").exists() or not LAYER_FOR_THIS_MACHINE.exists(),
+    reason="nothing is built: run make build",
+)
+
+
+def run_lambda_python(*arguments: str | Path, path: list[Path]) -> str:
+    """Run the runtime's Python version with `path` and the standard library alone, and return what it prints."""
+    script, *rest = map(str, arguments)
+    prelude = f"import sys; sys.path[:0] = {[str(folder) for folder in path]!r}\n"
+    finished = subprocess.run(
+        [LAMBDA_PYTHON, "-I", "-S", "-B", "-c", prelude + script, *rest],
+        env={"PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def test_shared_objects_are_for_lambdas_processor():
+    """Every shared object of the layer is 64-bit little-endian ELF for aarch64, which the template promises."""
+    shared_objects = sorted(LAYER.rglob("*.so*"))
+    assert shared_objects
+    for shared_object in shared_objects:
+        header = shared_object.read_bytes()[:20]
+        assert header[:6] == b"\x7fELF\x02\x01", shared_object
+        assert struct.unpack_from("<H", header, 18) == (ELF_MACHINE_AARCH64,), shared_object
+
+
+def test_every_module_has_byte_code_that_stays_valid():
+    """Each module of the layer has byte code of the runtime's version that no file time can make stale."""
+    modules = [module for module in LAYER.rglob("*.py") if "-" not in module.parent.name]
+    assert modules
+    for module in modules:
+        byte_code = module.parent / "__pycache__" / f"{module.stem}.cpython-313.pyc"
+        assert byte_code.read_bytes()[:8] == BYTE_CODE_HEADER, module
+
+
+def test_byte_code_names_the_files_of_lambda():
+    """A traceback names /opt/python, not the machine that built the layer."""
+    script = """
+import json, marshal, pathlib
+for byte_code in pathlib.Path(sys.argv[1]).rglob("*.pyc"):
+    print(json.dumps([str(byte_code), marshal.loads(byte_code.read_bytes()[16:]).co_filename]))
+"""
+    lines = run_lambda_python(script, LAYER, path=[]).splitlines()
+    assert lines
+    for line in lines:
+        byte_code, file_name = map(Path, json.loads(line))
+        module = byte_code.parents[1] / f"{byte_code.name.removesuffix('.cpython-313.pyc')}.py"
+        assert file_name == Path("/opt/python") / module.relative_to(LAYER)
+
+
+def test_only_what_runs_is_shipped():
+    """No second botocore shadows Lambda's, and neither tests nor another version's byte code go along."""
+    assert not [package for package in ("boto3", "botocore", "s3transfer") if (LAYER / package).exists()]
+    assert (LAYER / "callcoach" / "__init__.py").exists()
+    for folder in (LAYER, *(BUILT / function for function in HANDLERS)):
+        assert not [path for path in folder.rglob("*") if path.name in {"tests", "bin", "conftest.py"}]
+    assert not [path for path in LAYER.rglob("*.pyc") if not path.name.endswith(".cpython-313.pyc")]
+
+
+def test_layer_is_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A cold start pays for each byte: at most 4 MB zipped and 12 MB unzipped."""
+    files = [path for path in sorted(LAYER.rglob("*")) if path.is_file()]
+    archive = tmp_path / "layer.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as layer:
+        for path in files:
+            layer.write(path, path.relative_to(LAYER.parent))
+    zipped, unzipped = archive.stat().st_size, sum(path.stat().st_size for path in files)
+    with capsys.disabled():
+        print(f"\nCallcoachLayer: {zipped / 1e6:.2f} MB zipped, {unzipped / 1e6:.2f} MB unzipped")
+    assert zipped <= 4_000_000
+    assert unzipped <= 12_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the layer's shared objects are for Linux")
+@pytest.mark.parametrize("function", HANDLERS)
+def test_handler_imports_from_what_is_built(function: str, tmp_path: Path):
+    """A handler imports in an empty environment from its folder, the layer and Lambda's own packages, nothing else."""
+    installed = run_lambda_python("import sysconfig; print(sysconfig.get_path('purelib'))", path=[])
+    for name in LAMBDA_PACKAGES:
+        (tmp_path / name).symlink_to(Path(installed.strip()) / name)
+    script = f"import {HANDLERS[function]} as handler; print(callable(handler.lambda_handler))"
+    printed = run_lambda_python(script, path=[BUILT / function, LAYER_FOR_THIS_MACHINE, tmp_path])
+    assert printed == "True\n"
