@@ -35,6 +35,7 @@ format: .venv/installed ## format the code and mend what ruff can
 build: .venv/installed .venv-sam/installed ## build what `sam deploy` uploads into .aws-sam, and check it
 	$(with_sam) python3.13 -m samcli validate --lint
 	$(with_sam) python3.13 -m samcli build
+	rm -rf .aws-sam/layer-for-this-machine
 	$(with_sam) $(MAKE) --directory layers/callcoach build-CallcoachLayer ARCHITECTURE=$$(uname -m) \
 	  ARTIFACTS_DIR="$(CURDIR)/.aws-sam/layer-for-this-machine"
 	.venv/bin/python -m pytest tests/template/test_build.py

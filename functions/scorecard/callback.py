@@ -1,7 +1,6 @@
 """What arrives in CallbacksQueue, and whose recording a transcript belongs to. Pure."""
 
 import base64
-import binascii
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -41,11 +40,12 @@ def read_callback(body: str) -> Callback:
 
 def recording_key(webhook_url: str | None) -> str | None:
     """Return the recording's key from the address that the transcript echoes; None when the address is not ours."""
-    named = parse_qs(urlsplit(webhook_url or "").query).get("recording", [])
-    if len(named) != 1:
-        return None
     try:
+        named = parse_qs(urlsplit(webhook_url or "").query).get("recording", [])
+        if len(named) != 1:
+            return None
         text = named[0].encode("ascii")
         return base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-    except (UnicodeError, binascii.Error):
+    except ValueError:
+        # No URL, no base64 or no UTF-8.
         return None

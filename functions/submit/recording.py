@@ -22,6 +22,9 @@ AUDIO_SUFFIXES = frozenset(
 # What S3 stores when the uploader names no type.
 _UNNAMED_TYPES = ("", "binary/octet-stream", "application/octet-stream")
 
+# The languages in which AssemblyAI labels sentiment.
+SENTIMENT_LANGUAGES = frozenset(("en", "en_au", "en_uk", "en_us"))
+
 _LANGUAGE = re.compile(r"[a-z]{2,3}(_[a-z]{2})?")
 
 
@@ -129,17 +132,16 @@ def transcript_options(
 
     language: detect or a code; the recording's metadata field language wins when it is a code.
     """
-    options: dict[str, object] = {
-        "speech_models": list(speech_models),
-        "speaker_labels": True,
-        "sentiment_analysis": True,
-    }
+    options: dict[str, object] = {"speech_models": list(speech_models), "speaker_labels": True}
     said = recording.metadata.get("language", "").strip().lower().replace("-", "_")
     chosen = said if _LANGUAGE.fullmatch(said) else language
     if chosen == "detect":
         options["language_detection"] = True
     else:
         options["language_code"] = chosen
+    # A feature that the named language lacks is refused; a detected language goes without it.
+    if chosen == "detect" or chosen in SENTIMENT_LANGUAGES:
+        options["sentiment_analysis"] = True
     if disfluencies:
         options["disfluencies"] = True
     return options
@@ -156,7 +158,10 @@ def webhook_address(webhook_url: str, recording_key: str) -> str:
 
 def names_object(audio_url: str | None, bucket: str, key: str) -> bool:
     """Return whether a link, whatever its signature, leads to that object (virtual-hosted or path style)."""
-    parts = urlsplit(audio_url or "")
+    try:
+        parts = urlsplit(audio_url or "")
+    except ValueError:
+        return False
     path = unquote(parts.path)
     return path == f"/{bucket}/{key}" or ((parts.hostname or "").startswith(f"{bucket}.") and path == f"/{key}")
 
@@ -169,7 +174,7 @@ def replacement_models(refusal: str) -> tuple[str, ...] | None:
     if "speech model" not in refusal and "speech_models" not in refusal:
         return None
     named = re.search(r"(?:Use speech_models|one or more of):(.*)", refusal, re.DOTALL)
-    models = re.findall(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+", named[1]) if named else []
+    models = re.findall(r'"([a-z0-9.-]+)"', named[1]) if named else []
     return tuple(dict.fromkeys(models))
 
 
@@ -202,13 +207,13 @@ def submission_record(
 
 
 def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def _utc(text: str) -> str | None:
     """Return an ISO 8601 date or time in UTC; without an offset it is taken as UTC. None when it is neither."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return _iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         return None
-    return _iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

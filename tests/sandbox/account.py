@@ -11,11 +11,11 @@ from typing import Any
 from unittest import mock
 
 from botocore.config import Config
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.access_control import PermissionResult
 from moto.iam.exceptions import NotFoundException
-from moto.iam.models import Role, iam_backends
-from moto.moto_api._internal import moto_api_backend
+from moto.iam.models import ManagedPolicy, Role, iam_backends
+from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.s3.models import FakeBucket, s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
@@ -95,7 +95,7 @@ class Account:
         return [
             mock.patch("moto.s3.notifications._send_event_bridge_message", self.eventbridge.object_event),
             # moto takes a Deny with a condition, such as "TLS only", for a Deny; the guard decides instead.
-            mock.patch.object(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL),
+            mock.patch.object(FakeBucket, "get_permission", return_value=PermissionResult.NEUTRAL),
         ]
 
     @property
@@ -173,11 +173,11 @@ class Account:
             return [_everything()], []
         role_name = caller_arn.split(":", 5)[5].split("/")[1]
         role = self._role(f"arn:{self.partition}:iam::{self.account_id}:role/{role_name}")
-        documents = [*role.policies.values(), *(policy.document for policy in role.managed_policies.values())]
+        documents = [*role.policies.values(), *(_default_version(policy) for policy in role.managed_policies.values())]
         boundaries = []
         if role.permissions_boundary_arn:
             managed = iam_backends[self.account_id][self.partition].get_policy(role.permissions_boundary_arn)
-            boundaries.append(_policy(managed.document))
+            boundaries.append(_policy(_default_version(managed)))
         return [_policy(document) for document in documents], boundaries
 
     def _resource_policies(self, resource: str) -> list[Policy]:
@@ -248,6 +248,10 @@ class _QuietRequestHandler(MotoRequestHandler):
         """Write no line per request."""
 
 
+def _default_version(policy: ManagedPolicy) -> str:
+    return next(str(version.document) for version in policy.versions if version.is_default)
+
+
 @lru_cache(maxsize=256)
 def _policy(document: str) -> Policy:
     return Policy(document)
@@ -256,5 +260,3 @@ def _policy(document: str) -> Policy:
 @lru_cache(maxsize=1)
 def _everything() -> Policy:
     return Policy({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
-
-

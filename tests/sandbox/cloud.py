@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from tests.sandbox.account import Account, Credentials
-from tests.sandbox.deployment import Deployment
+from tests.sandbox.deployment import Deployment, QueueSource
 from tests.sandbox.event_sources import QueuePoller
 from tests.sandbox.gateway import Gateway
 from tests.sandbox.guard import Fault
 from tests.sandbox.lambdas import Function, Invocations
-from tests.sandbox.resources import CREATORS, enable_eventbridge
+from tests.sandbox.resources import CREATORS, create_bucket, enable_eventbridge
 from tests.sandbox.template import Template, read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,8 +130,7 @@ class Cloud:
         for name, value in self._secrets.items():
             self.client("secretsmanager").create_secret(Name=name, SecretString=value)
         for bucket in self._existing_buckets:
-            location = {"LocationConstraint": self.region}
-            self.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
+            create_bucket(self.client("s3"), bucket, self.region)
             enable_eventbridge(self.client("s3"), bucket)
 
     def _deploy(self, document: dict[str, Any], artifacts: Mapping[str, Path]) -> Deployment:
@@ -158,9 +157,7 @@ class Cloud:
 
     def _run(self) -> None:
         deployment = self._deployment
-        folder = self._log_folder or Path(
-            self._running.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-", ignore_cleanup_errors=True))
-        )
+        folder = self._log_folder or Path(self._running.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-")))
         folder.mkdir(parents=True, exist_ok=True)
         self._gateways = [
             Gateway(
@@ -191,7 +188,7 @@ class Cloud:
         for function in self._functions.values():
             self._running.callback(function.stop)
 
-    def _poller(self, source: Any) -> QueuePoller:
+    def _poller(self, source: QueueSource) -> QueuePoller:
         function = next(item for item in self._functions.values() if item.settings.name == source.function_name)
         name = source.queue_arn.rsplit(":", 1)[-1]
         return QueuePoller(

@@ -4,7 +4,7 @@ import shutil
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -82,8 +82,7 @@ def demo(out: Path, recording: Path | None, api_key: str | None, region: str) ->
     if recording is None:
         print("Deploying template.yaml on the embedded cloud")
         with samples_cloud() as (cloud, stand_in):
-            delivered = lambda: {delivery.transcript_id for delivery in stand_in.deliveries if delivery.attempts}
-            return _run(cloud, sample_drops(), out, SAMPLE_SECONDS, delivered)
+            return _run(cloud, sample_drops(), out, SAMPLE_SECONDS, lambda: _steps_of_stand_in(stand_in))
     if not recording.is_file():
         print(f"{recording} is no file", file=sys.stderr)
         return 2
@@ -107,7 +106,7 @@ def score_for_real(
         parameters = {"AssemblyAIEndpointUrl": relay.url, "NotificationEmail": "manager@example.com"}
         with Cloud(parameters=parameters, secrets={SECRET_NAME: api_key}) as cloud:
             relay.hosts.update(cloud.hosts)
-            return _run(cloud, [drop], out, REAL_SECONDS, lambda: relay.called_back)
+            return _run(cloud, [drop], out, REAL_SECONDS, lambda: relay.steps)
 
 
 def _document(cloud: Cloud, kind: Kind, recording_key: str) -> bytes | None:
@@ -121,15 +120,22 @@ def _document(cloud: Cloud, kind: Kind, recording_key: str) -> bytes | None:
     return body
 
 
-def _reached(cloud: Cloud, drop: Drop, called_back: Collection[str]) -> Iterator[str]:
+def _steps_of_stand_in(stand_in: AssemblyAI) -> dict[str, list[str]]:
+    """Return what each job has gone through so far, by transcript."""
+    steps = {id_: ["transcribing"] for id_, job in stand_in.jobs.items() if len(job.history) > 1}
+    for delivery in stand_in.deliveries:
+        if delivery.attempts:
+            steps[delivery.transcript_id].append("callback")
+    return steps
+
+
+def _reached(cloud: Cloud, drop: Drop, steps: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield the steps that a call has reached, in order."""
     yield "uploaded"
     body = _document(cloud, "submissions", drop.key)
     if body is not None:
         yield "submitted"
-        yield "transcribing"
-        if msgspec.json.decode(body, type=Submission).transcript_id in called_back:
-            yield "callback"
+        yield from steps.get(msgspec.json.decode(body, type=Submission).transcript_id, ())
     if _document(cloud, "scorecards", drop.key) is not None:
         yield "scored"
     if _document(cloud, "failures", drop.key) is not None:
@@ -137,7 +143,11 @@ def _reached(cloud: Cloud, drop: Drop, called_back: Collection[str]) -> Iterator
 
 
 def _run(
-    cloud: Cloud, drops: Sequence[Drop], out: Path, patience_seconds: float, called_back: Callable[[], Collection[str]]
+    cloud: Cloud,
+    drops: Sequence[Drop],
+    out: Path,
+    patience_seconds: float,
+    steps: Callable[[], Mapping[str, Sequence[str]]],
 ) -> int:
     s3 = cloud.client("s3")
     bucket = cloud.outputs["RecordingsBucketName"]
@@ -150,7 +160,7 @@ def _run(
         s3.upload_file(str(drop.file), bucket, drop.key, ExtraArgs={"Metadata": dict(drop.metadata)})
     while not all(drop.ended for drop in drops) and time.monotonic() - started < patience_seconds:
         for drop in drops:
-            for step in _reached(cloud, drop, called_back()):
+            for step in _reached(cloud, drop, steps()):
                 if step not in drop.seen:
                     drop.seen.add(step)
                     show(drop, step)

@@ -27,7 +27,7 @@ class Properties(Mapping[str, Any]):
         self._path = path
         self._values = values
         self._unread = set(values)
-        self._nested: list[Properties] = []
+        self._nested: dict[str, Properties] = {}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._values:
@@ -44,32 +44,28 @@ class Properties(Mapping[str, Any]):
     def __contains__(self, name: object) -> bool:
         return name in self._values
 
-    def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self._values else default
-
     def document(self, name: str) -> Any:
         """Read a property whole, as the free-form document that it is."""
-        self[name]
-        self._nested = [nested for nested in self._nested if nested._path != f"{self._path}.{name}"]
+        if name not in self._values:
+            raise TemplateError(f"{self._path}.{name} is required")
+        self._unread.discard(name)
         return self._values[name]
 
     def without_effect(self, *names: str) -> None:
         """Accept properties that change nothing in the sandbox."""
-        for name in names:
-            self._unread.discard(name)
+        self._unread.difference_update(names)
+
+    def unread(self) -> list[str]:
+        """Name what has not been read."""
+        names = [f"{self._path}.{name}" for name in sorted(self._unread)]
+        return names + [name for nested in self._nested.values() for name in nested.unread()]
 
     def _wrap(self, path: str, value: Any) -> Any:
         if isinstance(value, list):
             return [self._wrap(f"{path}[{index}]", item) for index, item in enumerate(value)]
         if not isinstance(value, Mapping):
             return value
-        nested = Properties(path, value)
-        self._nested.append(nested)
-        return nested
-
-    def unread(self) -> list[str]:
-        names = [f"{self._path}.{name}" for name in sorted(self._unread)]
-        return names + [name for nested in self._nested for name in nested.unread()]
+        return self._nested.setdefault(path, Properties(path, value))
 
 
 @dataclass(frozen=True)
@@ -166,6 +162,7 @@ class Deployment:
         Raises UnsupportedResourceError for a type or property that the sandbox does not know, before anything runs
         on it, and DeploymentError with the reason that AWS would give.
         """
+        template.check()
         unknown = {resource.type for resource in template.resources.values()} - creators.keys()
         if unknown:
             raise UnsupportedResourceError(f"Resource types: {', '.join(sorted(unknown))}")

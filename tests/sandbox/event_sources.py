@@ -118,8 +118,8 @@ class QueuePoller:
 
 
 def _message_attribute(value: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {"stringListValues": [], "binaryListValues": []}
-    return {**kept, **{name[0].lower() + name[1:]: item for name, item in value.items()}}
+    given = {name[0].lower() + name[1:]: item for name, item in value.items()}
+    return {"stringListValues": [], "binaryListValues": [], **given}
 
 
 def failed_item_identifiers(result: Any) -> set[str] | None:
@@ -137,5 +137,3 @@ def failed_item_identifiers(result: Any) -> set[str] | None:
     if not all(isinstance(identifier, str) and identifier for identifier in identifiers):
         return None
     return {str(identifier) for identifier in identifiers}
-
-

@@ -11,9 +11,10 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from moto.events.models import events_backends
+from moto.events.utils import EventMessageType
 from moto.s3.models import FakeBucket, FakeKey
 from moto.s3.notifications import S3NotificationEvent
 
@@ -44,9 +45,7 @@ class EventBridge:
         self._pending = threading.local()
         self.lost_events: list[str] = []
 
-    def object_event(
-        self, account_id: str, bucket: FakeBucket, event_name: S3NotificationEvent, key: FakeKey
-    ) -> None:
+    def object_event(self, account_id: str, bucket: FakeBucket, event_name: S3NotificationEvent, key: FakeKey) -> None:
         """Take note of an event inside the S3 call that causes it; stands in for moto's own sender."""
         del account_id
         is_half_an_upload = event_name == S3NotificationEvent.OBJECT_CREATED_PUT_EVENT and key.multipart is not None
@@ -97,7 +96,7 @@ class EventBridge:
         body = json.dumps(event, separators=(",", ":"))
         rules = events_backends[self._account_id][self._region].event_buses["default"].rules
         for rule in list(rules.values()):
-            if rule.state == "ENABLED" and rule.event_pattern.matches_event(event):
+            if rule.state == "ENABLED" and rule.event_pattern.matches_event(cast(EventMessageType, event)):
                 for target in rule.targets:
                     self._send_to_target(rule.arn, target, body)
 

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-import airspeed
+import airspeed  # type: ignore[import-untyped]
 import jsonschema
 import requests
 from botocore.auth import SigV4Auth
@@ -67,6 +67,18 @@ _INTEGRATION_RESPONSE_KEYS = {"statusCode", "responseTemplates"}
 _GATEWAY_RESPONSE_KEYS = {"statusCode", "responseTemplates"}
 _QUEUE_URI = re.compile(r"arn:[^:]+:apigateway:[^:]+:sqs:path/(?P<path>\d+/[\w-]+)")
 _HEADER_PARAMETER = "integration.request.header."
+
+_VARIABLES = {
+    "input.body",
+    "util.urlEncode",
+    "util.urlDecode",
+    "util.base64Encode",
+    "context.apiId",
+    "context.httpMethod",
+    "context.path",
+    "context.requestId",
+    "context.stage",
+}
 
 _GATEWAY_RESPONSES = {
     "INVALID_API_KEY": (403, "Forbidden"),
@@ -123,9 +135,7 @@ class Gateway:
         self._session.trust_env = False
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self._answer))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def host(self) -> str:
@@ -181,7 +191,7 @@ class Gateway:
             raise _RefusedError("BAD_REQUEST_BODY") from None
 
     def _integrate(self, request: _Request, stage: str, integration: Mapping[str, Any]) -> _Response:
-        template = integration.get("requestTemplates", {}).get(request.media_type)
+        template = integration["requestTemplates"].get(request.media_type)
         if template is None:
             # passthroughBehavior `never`, the only one that check_definition lets by.
             raise _RefusedError("UNSUPPORTED_MEDIA_TYPE")
@@ -307,7 +317,7 @@ def check_definition(definition: Mapping[str, Any]) -> None:
 
 def _check_operation(name: str, operation: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
     _refuse_unknown(name, operation, _OPERATION_KEYS)
-    schemes = {scheme: {} for scheme in definition.get("components", {}).get("securitySchemes", {})}
+    schemes = definition.get("components", {}).get("securitySchemes", {})
     for requirement in operation.get("security", []):
         _refuse_unknown(f"{name} security", requirement, set(schemes))
     validator = operation.get(f"{_EXTENSION}request-validator")
@@ -322,6 +332,8 @@ def _check_operation(name: str, operation: Mapping[str, Any], definition: Mappin
     for parameter, value in integration.get("requestParameters", {}).items():
         if not parameter.startswith(_HEADER_PARAMETER) or not re.fullmatch("'[^']*'", value):
             raise UnsupportedTemplateError(f"{name}: request parameter {parameter} = {value}")
+    for template in integration["requestTemplates"].values():
+        _check_mapping_template(name, template)
     for pattern, response in integration["responses"].items():
         _refuse_unknown(f"{name} integration response {pattern}", response, _INTEGRATION_RESPONSE_KEYS)
         if response["statusCode"] not in operation["responses"]:
@@ -334,36 +346,41 @@ def _refuse_unknown(what: str, names: Mapping[str, Any], known: set[str]) -> Non
         raise UnsupportedTemplateError(f"{what}: {', '.join(unknown)}")
 
 
+def _check_mapping_template(name: str, template: str) -> None:
+    """Refuse variables that are not provided: in the request their names would stand as text."""
+    for variable in re.findall(r"\$!?\{?(\w+(?:\.\w+)?)", template):
+        if variable not in _VARIABLES:
+            raise UnsupportedTemplateError(f"{name}: ${variable} in a mapping template")
+
+
 def render(template: str, body: str, context: Mapping[str, str]) -> str:
-    """Execute a mapping template. Raises UnsupportedTemplateError for a variable that the gateway does not provide."""
+    """Execute a mapping template (Velocity) with `$input.body`, `$util` and `$context`."""
     rendered: str = airspeed.Template(template).merge(
         {"input": _Input(body), "util": _Util(), "context": dict(context)}
     )
     return rendered
 
 
+@dataclass(frozen=True)
 class _Input:
     """$input: the request's body, as text."""
 
-    def __init__(self, body: str) -> None:
-        self.body = body
+    body: str
 
-    def __getattr__(self, name: str) -> Any:
-        raise UnsupportedTemplateError(f"$input.{name}")
+
+def _java_url_encode(text: str) -> str:
+    return quote_plus(text, safe="*").replace("~", "%7E")
 
 
 class _Util:
     """$util, with the encodings of Java, in which API Gateway is written."""
 
-    urlEncode = staticmethod(partial(quote_plus, safe="*"))
+    urlEncode = staticmethod(_java_url_encode)
     urlDecode = staticmethod(unquote_plus)
 
     @staticmethod
-    def base64Encode(text: str) -> str:  # noqa: N802 - API Gateway's name
+    def base64Encode(text: str) -> str:
         return base64.b64encode(text.encode()).decode()
-
-    def __getattr__(self, name: str) -> Any:
-        raise UnsupportedTemplateError(f"$util.{name}")
 
 
 def _sign(

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from werkzeug.wrappers import Response
@@ -88,13 +89,9 @@ class Guard:
             if signature.is_presigned:
                 _sign_by_header(environ, request, signature)
             response = Response.from_app(self._moto, environ, buffered=True)
-            if call.service == "s3":
-                bucket = f"arn:aws:s3:::{call.parameters.get('Bucket')}"
-                strictness.refuse_to_tell_missing_from_forbidden(
-                    call,
-                    response.status_code,
-                    may_list=self._authority.is_permitted(caller.arn, ("s3:ListBucket", bucket)),
-                )
+            strictness.refuse_to_tell_missing_from_forbidden(
+                call, response.status_code, may_list=partial(self._may_list, call, caller)
+            )
             self._authority.after_call()
         except AwsError as error:
             response = _error_response(error, protocol, request)
@@ -113,6 +110,10 @@ class Guard:
             refuse(call)
         return call, caller
 
+    def _may_list(self, call: Call, caller: Caller) -> bool:
+        bucket = f"arn:aws:s3:::{call.parameters['Bucket']}"
+        return self._authority.is_permitted(caller.arn, ("s3:ListBucket", bucket))
+
     def _suffer(self, call: Call) -> None:
         for fault in list(self._faults):
             if fault.service == call.service and fault.operation in ("*", call.operation):
@@ -123,11 +124,10 @@ class Guard:
 
 def _access_denied(call: Call, caller: Caller, permission: Permission) -> AwsError:
     action, resource = permission
-    code = "AuthorizationError" if call.service == "sns" else "AccessDenied"
-    if call.protocol == "json" and call.service != "sqs":
-        code = "AccessDeniedException"
     message = f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource}"
-    return AwsError(code, message, 403 if call.protocol != "json" else 400)
+    if call.protocol == "json" and call.service != "sqs":
+        return AwsError("AccessDeniedException", message)
+    return AwsError("AuthorizationError" if call.service == "sns" else "AccessDenied", message, 403)
 
 
 def _read(environ: dict[str, Any]) -> HttpRequest:
@@ -166,5 +166,3 @@ def _error_response(error: AwsError, protocol: Any, request: HttpRequest) -> Res
         content_type=content_type,
         headers={"x-amzn-requestid": request_id, "x-amz-request-id": request_id},
     )
-
-

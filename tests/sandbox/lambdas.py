@@ -128,17 +128,13 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
 class ExecutionEnvironment:
     """One process of a function. It handles one event at a time."""
 
-    def __init__(
-        self, settings: FunctionSettings, *, python: str, endpoint_url: str, region: str, log: Path
-    ) -> None:
+    def __init__(self, settings: FunctionSettings, *, python: str, endpoint_url: str, region: str, log: Path) -> None:
         self._settings = settings
         self._log = log
         self._is_usable = True
         self._stop_lock = threading.Lock()
         self._api = _RuntimeApi()
-        self._api_thread = threading.Thread(
-            target=self._api.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+        self._api_thread = threading.Thread(target=self._api.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._api_thread.start()
         variables = _environment(settings, endpoint_url, region, f"127.0.0.1:{self._api.server_port}", log.parent)
         with log.open("ab") as output:
@@ -219,9 +215,7 @@ def _json(body: bytes) -> Any:
 class Function:
     """A function with as many execution environments as there are events at the same time."""
 
-    def __init__(
-        self, settings: FunctionSettings, *, python: str, endpoint_url: str, region: str, log: Path
-    ) -> None:
+    def __init__(self, settings: FunctionSettings, *, python: str, endpoint_url: str, region: str, log: Path) -> None:
         self.settings = settings
         self.invocations = Invocations()
         self.log = log
@@ -285,7 +279,7 @@ class Function:
 def _runtime_command(python: str) -> list[str]:
     """Choose AWS's own runtime client; where it has no wheel, the sandbox's small one."""
     if python == sys.executable:
-        has_client = importlib.util.find_spec("awslambdaric") and importlib.util.find_spec("runtime_client")
+        has_client = all(importlib.util.find_spec(name) for name in ("awslambdaric", "runtime_client"))
     else:
         probe = [python, "-c", "import awslambdaric, runtime_client"]
         has_client = subprocess.run(probe, capture_output=True, check=False).returncode == 0

@@ -64,9 +64,7 @@ class Policy:
 
     def effects(self, question: Question) -> set[str]:
         """Return the effects (Allow, Deny) of the statements that speak about the question."""
-        return {
-            statement["Effect"] for statement in self._statements if _concerns(statement, question)
-        }
+        return {statement["Effect"] for statement in self._statements if _concerns(statement, question)}
 
 
 def is_permitted(
@@ -116,7 +114,8 @@ def _listed(statement: Mapping[str, Any], element: str, value: str, fold: Callab
 
 def _conditions_hold(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
     return all(
-        key.lower() in context and any(_OPERATORS[operator](context[key.lower()], wanted) for wanted in _strings(values))
+        key.lower() in context
+        and any(_OPERATORS[operator](context[key.lower()], wanted) for wanted in _strings(values))
         for operator, tests in conditions.items()
         for key, values in tests.items()
     )

@@ -49,7 +49,7 @@ class Relay:
     ) -> None:
         self.hosts: dict[str, str] = dict(hosts or {})
         self.jobs: dict[str, RelayedJob] = {}
-        self.called_back: set[str] = set()
+        self.steps: dict[str, list[str]] = {}
         self._api_url = api_url
         self._gateway_url = gateway_url
         self._poll_seconds = poll_seconds
@@ -113,10 +113,14 @@ class Relay:
         return {**answer, "audio_url": job.audio_url, "webhook_url": job.webhook_url} if job else answer
 
     def _look_after(self, transcript_id: str, key: str) -> None:
+        self.steps[transcript_id] = []
         while not self._stopping.wait(self._poll_seconds):
             answer = self.pass_on("GET", f"/v2/transcript/{transcript_id}", key, b"")
-            if answer.ok and answer.json()["status"] in ("completed", "error"):
-                self._call_back(transcript_id, answer.json()["status"])
+            status = answer.json()["status"] if answer.ok else "queued"
+            if status == "processing":
+                self.steps[transcript_id] = ["transcribing"]
+            if status in ("completed", "error"):
+                self._call_back(transcript_id, status)
                 return
 
     def _call_back(self, transcript_id: str, status: str) -> None:
@@ -132,7 +136,7 @@ class Relay:
                 timeout=WEBHOOK_SECONDS,
             )
             if answer.status_code < 500:
-                self.called_back.add(transcript_id)
+                self.steps[transcript_id].append("callback")
                 return
             self._stopping.wait(self._poll_seconds)
 

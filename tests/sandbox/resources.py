@@ -42,10 +42,8 @@ def _creates(resource_type: str) -> Callable[[Creator], Creator]:
 
 @_creates("AWS::S3::Bucket")
 def _bucket(deployment: Deployment, logical_id: str, properties: Properties) -> Created:
-    s3, region = deployment.client("s3"), deployment.account.region
-    name = deployment.physical_name(logical_id).lower()
-    location = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    s3.create_bucket(Bucket=name, **location)
+    s3, name = deployment.client("s3"), deployment.physical_name(logical_id).lower()
+    create_bucket(s3, name, deployment.account.region)
     if "BucketEncryption" in properties:
         rules = [
             {"ApplyServerSideEncryptionByDefault": dict(rule["ServerSideEncryptionByDefault"])}
@@ -66,11 +64,15 @@ def _bucket(deployment: Deployment, logical_id: str, properties: Properties) -> 
     return Created(name, {"Arn": f"arn:{deployment.account.partition}:s3:::{name}", "DomainName": domain})
 
 
+def create_bucket(s3: Any, name: str, region: str) -> None:
+    # us-east-1 is the one region that S3 does not let one name.
+    location = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    s3.create_bucket(Bucket=name, **location)
+
+
 def enable_eventbridge(s3: Any, bucket: str) -> None:
     """Let the bucket tell EventBridge of its objects."""
-    s3.put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
-    )
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}})
 
 
 def _lifecycle_rule(rule: Properties) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def _lifecycle_rule(rule: Properties) -> dict[str, Any]:
 
 
 @_creates("AWS::S3::BucketPolicy")
-def _bucket_policy(deployment: Deployment, logical_id: str, properties: Properties) -> Created:
+def _bucket_policy(deployment: Deployment, _: str, properties: Properties) -> Created:
     bucket, document = properties["Bucket"], _policy_document(properties)
     deployment.client("s3").put_bucket_policy(Bucket=bucket, Policy=document)
     return Created(bucket)
@@ -148,14 +150,12 @@ def _topic(deployment: Deployment, logical_id: str, properties: Properties) -> C
 def _topic_policy(deployment: Deployment, logical_id: str, properties: Properties) -> Created:
     document = _policy_document(properties)
     for arn in properties["Topics"]:
-        deployment.client("sns").set_topic_attributes(
-            TopicArn=arn, AttributeName="Policy", AttributeValue=document
-        )
+        deployment.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=document)
     return Created(deployment.physical_name(logical_id))
 
 
 @_creates("AWS::SNS::Subscription")
-def _subscription(deployment: Deployment, logical_id: str, properties: Properties) -> Created:
+def _subscription(deployment: Deployment, _: str, properties: Properties) -> Created:
     subscription = deployment.client("sns").subscribe(
         TopicArn=properties["TopicArn"],
         Protocol=properties["Protocol"],
@@ -237,7 +237,7 @@ def _plain(value: Any) -> Any:
 
 
 @_creates("AWS::Lambda::LayerVersion")
-def _layer(deployment: Deployment, logical_id: str, properties: Properties) -> Created:
+def _layer(deployment: Deployment, _: str, properties: Properties) -> Created:
     arn = deployment.arn("lambda", f"layer:{properties['LayerName']}:1")
     deployment.layers[arn] = deployment.artifacts[_artifact(properties["Content"])]
     properties.without_effect("Description", "LicenseInfo", "CompatibleRuntimes", "CompatibleArchitectures")
@@ -310,26 +310,25 @@ def _check_queue_source(deployment: Deployment, logical_id: str, source: QueueSo
             message = f"The function execution role does not have permissions to call {action} on SQS"
             raise AwsError("InvalidParameterValueException", message)
     queue = deployment.account.queue(source.queue_arn.rsplit(":", 1)[-1])
-    if queue.visibility_timeout < function.timeout_seconds:
+    visibility_seconds = int(queue.attributes["VisibilityTimeout"])
+    if visibility_seconds < function.timeout_seconds:
         message = (
-            f"Queue visibility timeout: {queue.visibility_timeout} seconds is less than "
+            f"Queue visibility timeout: {visibility_seconds} seconds is less than "
             f"Function timeout: {function.timeout_seconds} seconds"
         )
         raise AwsError("InvalidParameterValueException", message)
 
 
 @_creates("AWS::ApiGateway::RestApi")
-def _rest_api(deployment: Deployment, logical_id: str, properties: Properties) -> Created:
+def _rest_api(deployment: Deployment, _: str, properties: Properties) -> Created:
     api = RestApi(random_id(10), properties.document("Body"))
     properties.without_effect("Name", "Parameters", "EndpointConfiguration")
-    properties.document("Parameters")
-    properties.document("EndpointConfiguration")
     deployment.apis[api.api_id] = api
     return Created(api.api_id, {"RestApiId": api.api_id, "RootResourceId": random_id(10)})
 
 
 @_creates("AWS::ApiGateway::Deployment")
-def _api_deployment(deployment: Deployment, logical_id: str, properties: Properties) -> Created:
+def _api_deployment(deployment: Deployment, _: str, properties: Properties) -> Created:
     deployment_id = random_id(6)
     deployment.deployments[deployment_id] = properties["RestApiId"]
     properties.without_effect("Description")
@@ -346,7 +345,7 @@ def _api_stage(deployment: Deployment, logical_id: str, properties: Properties) 
 
 
 @_creates("AWS::ApiGateway::ApiKey")
-def _api_key(deployment: Deployment, logical_id: str, properties: Properties) -> Created:
+def _api_key(deployment: Deployment, _: str, properties: Properties) -> Created:
     value = properties["Value"]
     if not 20 <= len(value) <= 128:
         raise AwsError("BadRequestException", "API Key value should be at least 20 characters")
@@ -360,7 +359,7 @@ def _api_key(deployment: Deployment, logical_id: str, properties: Properties) ->
 
 
 @_creates("AWS::ApiGateway::UsagePlan")
-def _usage_plan(deployment: Deployment, logical_id: str, properties: Properties) -> Created:
+def _usage_plan(deployment: Deployment, _: str, properties: Properties) -> Created:
     throttle = properties.get("Throttle", {})
     stages = frozenset((stage["ApiId"], stage["Stage"]) for stage in properties["ApiStages"])
     for api_id, stage in stages:

@@ -13,6 +13,4 @@ def isolated_session(region: str) -> boto3.Session:
     unset = (None, None, None, None)
     no_file = (None, None, os.devnull, None)
     variables = {"profile": unset, "config_file": no_file, "credentials_file": no_file}
-    return boto3.Session(
-        region_name=region, botocore_session=botocore.session.Session(session_vars=variables)
-    )
+    return boto3.Session(region_name=region, botocore_session=botocore.session.Session(session_vars=variables))

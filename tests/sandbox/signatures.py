@@ -117,7 +117,9 @@ def _canonical_request(request: HttpRequest, signature: Signature) -> str:
     path = request.path or "/"
     if signature.scope.service != "s3":
         path = quote(path, safe="/-_.~")  # Every service but S3 encodes the path a second time.
-    headers = "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in signature.signed_headers)
+    headers = "".join(
+        f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in signature.signed_headers
+    )
     return "\n".join(
         [
             request.method,

@@ -7,6 +7,7 @@ subject comes up. Signatures, permissions and the events that S3 sends are the b
 import json
 import re
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from tests.sandbox.calls import AwsError, Call
@@ -86,9 +87,10 @@ REFUSALS: tuple[Callable[[Call], None], ...] = (
 )
 
 
-def refuse_to_tell_missing_from_forbidden(call: Call, status: int, *, may_list: bool) -> None:
+def refuse_to_tell_missing_from_forbidden(call: Call, status: int, *, may_list: Callable[[], bool]) -> None:
     """Answer 403, not 404, about an object that is not there to a caller who may not list the bucket."""
-    if call.operation in ("GetObject", "HeadObject") and status == 404 and not may_list:
+    is_read = call.service == "s3" and call.operation in ("GetObject", "HeadObject")
+    if is_read and status == HTTPStatus.NOT_FOUND and not may_list():
         raise AwsError("AccessDenied", "Access Denied", 403)
 
 

@@ -12,10 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from samtranslator.model.exceptions import InvalidDocumentException
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
+from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]
+from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
+from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from tests.sandbox.session import isolated_session
 
@@ -198,7 +198,18 @@ class Template:
         explicit = resource.get("DependsOn", [])
         names = {explicit} if isinstance(explicit, str) else set(explicit)
         names.update(self._references(properties))
-        return Resource(resource["Type"], properties, frozenset(names & resources.keys()))
+        return Resource(resource["Type"], properties, self._dependencies(logical_id, names, resources))
+
+    def _dependencies(self, name: str, references: set[str], resources: Mapping[str, Any]) -> frozenset[str]:
+        names = references - self._pseudo_parameters.keys() - self.parameters.keys() - {"AWS::NoValue"}
+        if unknown := sorted(names - resources.keys()):
+            raise UnresolvedReferenceError(f"{name} refers to {', '.join(unknown)}, which do not exist")
+        return frozenset(names)
+
+    def check(self) -> None:
+        """Raise UnresolvedReferenceError if a resource or an output refers to something that does not exist."""
+        for name, output in self._outputs().items():
+            self._dependencies(f"Output {name}", set(self._references(output["Value"])), self.resources)
 
     def creation_order(self) -> list[str]:
         """Order the logical ids so that each comes after those it refers to."""
@@ -220,12 +231,18 @@ class Template:
         return resolved
 
     def outputs(self, attributes: Attributes) -> dict[str, str]:
-        outputs = {}
-        for name, output in self._document.get("Outputs", {}).items():
+        outputs = self._outputs().items()
+        return {name: str(self.resolve(output["Value"], attributes)) for name, output in outputs}
+
+    def _outputs(self) -> dict[str, Any]:
+        outputs: Mapping[str, Any] = self._document.get("Outputs", {})
+        for name, output in outputs.items():
             _refuse_unknown(f"attribute of output {name}", output, {"Description", "Value", "Condition"})
-            if "Condition" not in output or self._condition(output["Condition"]):
-                outputs[name] = str(self.resolve(output["Value"], attributes))
-        return outputs
+        return {
+            name: output
+            for name, output in outputs.items()
+            if "Condition" not in output or self._condition(output["Condition"])
+        }
 
     def resolve(self, value: Any, attributes: Attributes) -> Any:
         """Replace every intrinsic function and dynamic reference in value.
@@ -287,7 +304,9 @@ class Template:
         return _SUBSTITUTION.sub(replace, text)
 
     def _dynamic_references(self, text: str) -> str:
-        resolved = _SECRET_REFERENCE.sub(lambda match: self._read_secret(match["secret"], match["json_key"]), text)
+        resolved = _SECRET_REFERENCE.sub(
+            lambda match: self._read_secret(match["secret"], match["json_key"]), text
+        )
         if "{{resolve:" in resolved:
             raise UnsupportedTemplateError(f"Dynamic reference in {text!r}")
         return resolved
@@ -347,9 +366,12 @@ class Template:
                 yield _attribute_path(value["Fn::GetAtt"])[0]
             case "Fn::If":
                 yield from self._references(self._branch(value["Fn::If"]))
+            case "Fn::FindInMap":
+                self._find_in_map(value["Fn::FindInMap"])
             case "Fn::Sub":
                 text, variables = _sub_parts(value["Fn::Sub"])
-                yield from (match[2].split(".")[0] for match in _SUBSTITUTION.finditer(text) if not match[1])
+                names = (match[2].split(".")[0] for match in _SUBSTITUTION.finditer(text) if not match[1])
+                yield from (name for name in names if name not in variables)
                 yield from self._references(list(variables.values()))
             case _:
                 yield from self._references(list(value.values()))

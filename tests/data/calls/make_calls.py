@@ -1,6 +1,8 @@
 """Make each call's sound and transcript from its script.
 
-Run from the root of the project, with espeak-ng and ffmpeg installed: `python -m tests.data.calls.make_calls`.
+Run it from the root of the project, with espeak-ng and ffmpeg installed:
+`python -m tests.data.calls.make_calls`.
+
 The times of the transcript are those of the sound: every sentence is rendered on its own and its samples are
 counted. Within a sentence, time is divided among the words by their length.
 """
@@ -141,15 +143,16 @@ def build_transcript(name: str, turns: Sequence[Turn], samples: int) -> dict[str
         "confidence": mean(word["confidence"] for item in utterances for word in item["words"]),
         "audio_duration": -(-samples // SAMPLE_RATE),
     }
+    audio_url = f"https://example.com/{name}.ogg"
     asked = {
-        "audio_url": f"https://example.com/{name}.ogg",
+        "audio_url": audio_url,
         "speech_models": ["universal-3-5-pro", "universal-2"],
         "language_code": "en_us",
         "speaker_labels": True,
         "sentiment_analysis": True,
     }
-    transcript_id = str(uuid.uuid5(uuid.NAMESPACE_URL, asked["audio_url"]))
-    transcript = new_transcript(transcript_id, asked, Account(api_key=""))
+    transcript_id = str(uuid.uuid5(uuid.NAMESPACE_URL, audio_url))
+    transcript = new_transcript(transcript_id, asked, Account())
     return {**transcript, **complete(transcript, sample)}
 
 
@@ -187,8 +190,8 @@ def timed_words(sentence: Sentence) -> Iterable[dict[str, Any]]:
 def sentiment_rows(turns: Sequence[Turn]) -> list[dict[str, Any]]:
     """Return one row per sentence, with the defects that live rows have.
 
-    Most rows name the wrong speaker or none, more than half carry a raw speaker tag in their text, and one has no
-    start: a reader has to place a row by its time or its words.
+    Most rows name the wrong speaker or none, more than half carry a raw speaker tag in their text, and
+    one has no start: a reader has to place a row by its time or its words.
     """
     labels = sorted({turn.speaker for turn in turns})
     spoken = [(turn.speaker, sentence) for turn in turns for sentence in turn.sentences]

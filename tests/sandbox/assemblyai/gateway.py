@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,15 @@ SONNET_4_5_RETIRES = 1_795_996_800  # 2026-11-30
 MODELS = {
     model.id: model
     for model in (
-        Model("claude-sonnet-4-6", "anthropic", 200_000, 3, 15, (*BASIC, "response_format", "reasoning"), eu=True),
+        Model(
+            "claude-sonnet-4-6",
+            "anthropic",
+            200_000,
+            3,
+            15,
+            (*BASIC, "response_format", "reasoning"),
+            eu=True,
+        ),
         Model(
             "claude-sonnet-4-5-20250929",
             "anthropic",
@@ -81,7 +89,14 @@ MODELS = {
         ),
         Model("claude-haiku-4-5-20251001", "anthropic", 200_000, 1, 5, eu=True),
         Model("claude-opus-4-6", "anthropic", 200_000, 5, 25, (*BASIC, "response_format", "reasoning")),
-        Model("claude-sonnet-5", "anthropic", 200_000, 3, 15, ("max_tokens", "tools", "tool_choice", "reasoning")),
+        Model(
+            "claude-sonnet-5",
+            "anthropic",
+            200_000,
+            3,
+            15,
+            ("max_tokens", "tools", "tool_choice", "reasoning"),
+        ),
         Model("gpt-5.2", "openai", 400_000, 1.75, 14, (*BASIC, "response_format", "reasoning")),
         Model("gpt-5.1", "openai", 400_000, 1.25, 10, (*BASIC, "response_format", "reasoning")),
         Model("gpt-oss-20b", "openai", 128_000, 0.07, 0.3, BASIC),
@@ -126,7 +141,7 @@ def _entry(model: Model) -> dict[str, Any]:
         },
         "pricing": {
             "global": price,
-            **{region: regional for region in regions[1:]},
+            **dict.fromkeys(regions[1:], regional),
             "regional_increase_percent": 10,
         },
         "retirement_date": model.retirement_date,
@@ -230,8 +245,8 @@ def _schema(response_format: Any) -> Mapping[str, Any]:
     return schema
 
 
-def _schema_problems(schema: Any, definitions: Any, path: str, open_refs: tuple[str, ...]) -> Iterable[str]:
-    """Find what a strict model maker refuses: it compiles the schema into a grammar, and has no more than this."""
+def _schema_problems(schema: Any, definitions: Any, path: str, open_refs: tuple[str, ...]) -> Iterator[str]:
+    """Find what a strict model maker refuses, who compiles the schema into a grammar."""
     if not isinstance(schema, dict):
         yield f"{path} must be an object"
         return

@@ -22,8 +22,9 @@ class Answer:
 class Network:
     """HTTP over a private name service.
 
-    `hosts` maps a host name to a base URL. A request to that name, or to a name under it, goes to the base URL's
-    address with path, query and Host header unchanged; the longest matching name wins. It may change at any time.
+    `hosts` maps a host name to a base URL. A request to that name, or to one under it, goes to the base
+    URL's address with path, query and Host header unchanged; the longest name that fits wins. It may
+    change at any time.
     """
 
     def __init__(self, hosts: Mapping[str, str]) -> None:

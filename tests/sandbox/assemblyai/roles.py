@@ -28,7 +28,9 @@ BUYER = (
 )
 CERTAIN = 3  # points that a further speaker needs to share a side
 
-SELLER_TITLE = re.compile(r"\b(sales|sell|rep|representative|agent|account|vendor|engineer|advisor|closer)", re.I)
+SELLER_TITLE = re.compile(
+    r"\b(sales|sell|rep|representative|agent|account|vendor|engineer|advisor|closer)", re.IGNORECASE
+)
 
 
 def seller_points(lines: Iterable[str]) -> int:
@@ -42,8 +44,8 @@ def seller_points(lines: Iterable[str]) -> int:
 def identify_roles(spoken: Mapping[str, Sequence[str]], roles: Sequence[str]) -> dict[str, str]:
     """Map speaker labels to roles, from the text alone.
 
-    The label that speaks most like a seller gets the selling role, the one that speaks least like it the first of
-    the others. A further speaker shares the side that its own words clearly show, or keeps its label.
+    The label that speaks most like a seller gets the selling role, the one that speaks least like it
+    the first of the others. A further speaker shares the side that its own words clearly show, or keeps its label.
     """
     selling = next((role for role in roles if SELLER_TITLE.search(role)), roles[0])
     buying = next((role for role in roles if role != selling), None)
@@ -61,18 +63,20 @@ def identify_roles(spoken: Mapping[str, Sequence[str]], roles: Sequence[str]) ->
 
 
 def identify_names(spoken: Mapping[str, Sequence[str]], names: Sequence[str]) -> dict[str, str]:
-    """Map speaker labels to names: who says the name about oneself first, then who is left when others say it."""
+    """Map labels to names: who says it about oneself first, then who is left when others say it."""
     mapping: dict[str, str] = {}
     for name in names:
         first = re.escape(name.split()[0])
-        own = re.compile(rf"\b(i'm|this is|it's|my name is) {first}\b|\b{first} here\b|\b{first} speaking\b", re.I)
+        own = re.compile(
+            rf"\b(i'm|this is|it's|my name is) {first}\b|\b{first} here\b|\b{first} speaking\b", re.IGNORECASE
+        )
         label = next((label for label, lines in spoken.items() if own.search(" ".join(lines))), None)
         if label is not None and label not in mapping:
             mapping[label] = name
     for name in names:
         if name in mapping.values():
             continue
-        said = re.compile(rf"\b{re.escape(name.split()[0])}\b", re.I)
+        said = re.compile(rf"\b{re.escape(name.split()[0])}\b", re.IGNORECASE)
         free = [
             label
             for label, lines in spoken.items()
@@ -89,7 +93,9 @@ def identify(task: Mapping[str, Any], utterances: Iterable[Mapping[str, Any]]) -
     for utterance in utterances:
         spoken.setdefault(utterance["speaker"], []).append(utterance["text"])
     values = known_values(task)
-    return identify_roles(spoken, values) if task["speaker_type"] == "role" else identify_names(spoken, values)
+    return (
+        identify_roles(spoken, values) if task["speaker_type"] == "role" else identify_names(spoken, values)
+    )
 
 
 def known_values(task: Mapping[str, Any]) -> list[str]:

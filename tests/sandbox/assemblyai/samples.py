@@ -10,7 +10,7 @@ CALLS = Path(__file__).parents[2] / "data" / "calls"
 
 
 def load_samples(directory: Path) -> Mapping[str, dict[str, Any]]:
-    """Read every folder that holds `recording.*` and `transcript.json`: SHA-256 of the sound -> transcript."""
+    """Read each folder's `recording.*` and `transcript.json`: SHA-256 of the sound -> transcript."""
     return {
         hashlib.sha256(recording.read_bytes()).hexdigest(): json.loads(
             recording.with_name("transcript.json").read_bytes()

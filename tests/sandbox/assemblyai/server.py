@@ -4,7 +4,6 @@ import http.server
 import logging
 import re
 import signal
-import socket
 import threading
 import time
 import uuid
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from json import dumps, loads
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.sandbox.assemblyai import gateway, transcripts, understanding
@@ -26,6 +25,9 @@ from tests.sandbox.assemblyai.samples import CALLS, load_samples
 from tests.sandbox.assemblyai.transcripts import Account
 from tests.sandbox.assemblyai.webhooks import Delivery
 from tests.sandbox.assemblyai.wire import RefusedError, Request, Response
+
+if TYPE_CHECKING:
+    import socket
 
 PUBLIC_URL = "https://api.assemblyai.com/v2/transcript"
 log = logging.getLogger(__name__)
@@ -42,9 +44,17 @@ class Exchange:
 class AssemblyAI:
     """AssemblyAI on 127.0.0.1, for one account; one address answers for the API and for LLM Gateway.
 
-    All state lives in the object: two of them know nothing of each other. `delay_seconds` is how long a job takes;
-    `clock_scale` how many real seconds one second of the service's rules lasts (delays, retries, rate limits).
-    `hosts` is a private name service for recordings and webhooks; `hosts` of a running stand-in may be changed.
+    All state lives in the object: two of them know nothing of each other.
+
+    Args:
+        api_key: The key that it takes.
+        delay_seconds: How long a job takes, of the service's seconds.
+        chat_delay_seconds: How long a chat completion takes, of the service's seconds.
+        clock_scale: How many real seconds one of the service's seconds lasts.
+        hosts: A private name service for recordings and webhooks, see Network.
+        calls: The folder with the calls that it can transcribe.
+        account: Models and limits, where they matter.
+        port: The port to listen on; 0 takes a free one.
     """
 
     def __init__(
@@ -59,7 +69,8 @@ class AssemblyAI:
         account: Account | None = None,
         port: int = 0,
     ) -> None:
-        self.account = account or Account(api_key)
+        self.account = account or Account()
+        self._api_key = api_key
         self._clock = Clock(clock_scale)
         self._chat_delay_seconds = chat_delay_seconds
         self._network = Network(hosts or {})
@@ -176,7 +187,7 @@ class AssemblyAI:
             return
         key = request.headers.get("authorization", "")
         if request.path.startswith("/v2/"):
-            if key != self.account.api_key:
+            if key != self._api_key:
                 raise transcripts.refuse(401, "Authentication error, API token missing/invalid")
             remaining, rest_seconds = self._transcript_limit.take()
             if remaining < 0:
@@ -185,7 +196,7 @@ class AssemblyAI:
             return
         if request.path == "/v1/chat/completions":
             key = key.removeprefix("Bearer ")
-        if key != self.account.api_key:
+        if key != self._api_key:
             no_access = "Your account does not have access to LLM Gateway. Please upgrade."
             bad_key = "Authentication error, API token missing/invalid"
             error = {"error": bad_key if key else no_access, "status": "error"}
@@ -251,7 +262,10 @@ class AssemblyAI:
         query = dict(request.query)
         if unknown := sorted(query.keys() - LIST_PARAMETERS):
             raise transcripts.refuse(400, f"Unknown parameters: {', '.join(unknown)}")
-        if not re.fullmatch(r"\d{1,3}", query.get("limit", "10")) or not 1 <= int(query.get("limit", 10)) <= 200:
+        if (
+            not re.fullmatch(r"\d{1,3}", query.get("limit", "10"))
+            or not 1 <= int(query.get("limit", 10)) <= 200
+        ):
             raise transcripts.refuse(400, '"limit" must be an integer from 1 to 200')
         if query.get("status", "queued") not in ("queued", "processing", "completed", "error"):
             raise transcripts.refuse(400, '"status" must be one of queued, processing, completed, error')
@@ -293,7 +307,9 @@ class AssemblyAI:
 
     def _validate_understanding(self, request: Request) -> Response:
         asked = _json(request, gateway.refuse)
-        understanding.check_understanding(asked.get("speech_understanding") if isinstance(asked, dict) else None)
+        understanding.check_understanding(
+            asked.get("speech_understanding") if isinstance(asked, dict) else None
+        )
         return Response(200, {"status": "valid"})
 
     def _finished(self, transcript_id: str) -> Mapping[str, Any]:
@@ -415,7 +431,7 @@ class _Server(http.server.ThreadingHTTPServer):
             self.shutdown_request(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("a client of the stand-in went away", exc_info=True)
+        log.debug("a client of the stand-in at %s went away", client_address)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -458,9 +474,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             pass
         return b"".join(chunks)
 
-    do_GET = do_POST = do_DELETE = do_PUT = _answer  # noqa: N815 - the names that http.server looks for
+    do_GET = do_POST = do_DELETE = do_PUT = _answer
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
         log.debug(format, *args)
 
 

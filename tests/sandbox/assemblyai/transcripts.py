@@ -2,7 +2,7 @@
 
 import re
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,7 +35,6 @@ NOT_SIMULATED = (
 class Account:
     """What the service knows about its customer, and which models it still offers on this day."""
 
-    api_key: str
     default_speech_models: Sequence[str] = ("universal-3-5-pro", "universal-2")
     retired_speech_models: Sequence[str] = ()
     retired_chat_models: Sequence[str] = ()
@@ -179,7 +178,7 @@ FIELDS: Mapping[str, Check] = {
 
 
 def check_request(asked: Any, account: Account) -> dict[str, Any]:
-    """Return the fields that are set. Raises RefusedError (400) in the service's words where it has known ones."""
+    """Return the fields that are set. Raises RefusedError (400), in the service's words if known."""
     if not isinstance(asked, dict):
         raise refuse(400, "The request body must be a JSON object.")
     if asked.get("speech_model") is not None:
@@ -213,7 +212,9 @@ def _check_speech_models(fields: Mapping[str, Any], account: Account) -> None:
         raise refuse(400, f'"speech_models" must be a non-empty list containing one or more of: {choice}')
     if retired := [model for model in models if model not in offered]:
         names = ", ".join(f'"{model}"' for model in retired)
-        instead = ", ".join(f'"{model}"' for model in offered if model in ("universal-3-5-pro", "universal-2"))
+        instead = ", ".join(
+            f'"{model}"' for model in offered if model in ("universal-3-5-pro", "universal-2")
+        )
         raise refuse(
             400, f"The {names} speech model(s) have been deprecated. Use speech_models: [{instead}] instead."
         )
@@ -373,7 +374,7 @@ def new_transcript(transcript_id: str, fields: Mapping[str, Any], account: Accou
     transcript["speech_models"] = fields.get("speech_models", list(account.default_speech_models))
     code = fields.get("language_code")
     transcript["language_code"] = "en_us" if code == "en" else code
-    # Detection is on wherever no language is given; switched off without one, the language is American English.
+    # Detection is on wherever no language is given; without both, the language is American English.
     transcript["language_detection"] = fields.get("language_detection", code is None)
     if code is None and not transcript["language_detection"]:
         transcript["language_code"] = "en_us"
@@ -417,19 +418,19 @@ def complete(transcript: Mapping[str, Any], sample: Mapping[str, Any]) -> dict[s
     }
 
 
-def _labelling(
-    transcript: Mapping[str, Any], sample: Mapping[str, Any]
-) -> Callable[[str], str | None]:
+def _labelling(transcript: Mapping[str, Any], sample: Mapping[str, Any]) -> Callable[[str], str | None]:
     """Return the function from a sample's speaker label to the one that this request gets.
 
-    Labels beyond the most speakers asked for are merged into the last one kept; the sample calls have one channel.
+    Labels beyond the most speakers asked for are merged into the last one kept; the calls have one channel.
     """
     if transcript["multichannel"]:
         return lambda label: "1"
     if not transcript["speaker_labels"]:
         return lambda label: None
     options = transcript["speaker_options"] or {}
-    most = transcript["speakers_expected"] or options.get("max_speakers_expected") or len(string.ascii_uppercase)
+    most = (
+        transcript["speakers_expected"] or options.get("max_speakers_expected") or len(string.ascii_uppercase)
+    )
     kept = list(dict.fromkeys(utterance["speaker"] for utterance in sample["utterances"]))[:most]
     return lambda label: label if label in kept else kept[-1]
 
@@ -478,7 +479,7 @@ def sentences(transcript: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def mean(confidences: Any) -> float:
+def mean(confidences: Iterable[float]) -> float:
     """Return the mean of confidences, with six decimals."""
     values = list(confidences)
     return round(sum(values) / len(values), 6)

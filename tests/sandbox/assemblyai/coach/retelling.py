@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from tests.sandbox.assemblyai.conversation import STOP_WORDS
+from tests.sandbox.assemblyai.coach.conversation import STOP_WORDS
 
 THIRD: Mapping[str, str] = {
     "i'm": "they're",
@@ -61,7 +61,7 @@ EVERYDAY = STOP_WORDS | set(THIRD) | set(THIRD.values())
 LEAD_IN = re.compile(
     r"^(?:(?:yeah|yes|no|well|so|okay|ok|right|and|but|honestly|i mean|oh|wow|sure|maybe|exactly|mostly|good|"
     r"nice|of course|actually|because|then|great|perfect|also|plus)\b[,.]?\s+)+",
-    re.I,
+    re.IGNORECASE,
 )
 CLAUSE_END = re.compile(
     r"\s*(?:,\s|\bbecause\b|\bso that\b|\bif\b|\buntil\b|\bwhich\b|\bbefore\b|;|\bto be honest\b)\s*"
@@ -69,7 +69,7 @@ CLAUSE_END = re.compile(
 
 
 def clause(sentence: str, most: int = 10) -> str | None:
-    """Return the first clause of a sentence without lead-in and full stop; None where it is too short or long."""
+    """Return the first clause of a sentence without lead-in; None where it is too short or long."""
     text = LEAD_IN.sub("", sentence.strip().rstrip(".?!"))
     parts = [part for part in CLAUSE_END.split(text) if part]
     first = parts[0] if parts else ""
@@ -83,7 +83,7 @@ def shift(text: str, pronouns: Mapping[str, str]) -> str:
         rf"(?<![\w'])(?:{pattern})(?![\w'])",
         lambda match: pronouns[match[0].lower()],
         text.replace("\u2019", "'"),
-        flags=re.I,
+        flags=re.IGNORECASE,
     )
     first, _, rest = shifted.partition(" ")
     # A first word that is no everyday word may be a name.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tests.sandbox.assemblyai.conversation import (
+from tests.sandbox.assemblyai.coach.conversation import (
     CUSTOMER,
     REP,
     STOP_WORDS,
@@ -26,41 +26,51 @@ TROUBLE = (
     r"manual\w*|by hand|by phone|cop(y|ies)|waits?|waiting|again and again|nobody|disputes?|twice|broken|"
     r"complain\w*|struggl\w*|without a|stand in the way|burned|poor|never really)\b"
 )
+NO_TROUBLE = r"\b(would|could|want|no problem|not a problem)\b"
 CONSEQUENCE = (
     r"\b(why|what happen\w*|what would (it|that) mean|what does (it|that) (mean|cost)|how often|how long|"
-    r"who (else|besides)|what went wrong|which of|what did (it|that)|how do you know|affect\w*|what else would)\b"
+    r"who (else|besides)|what went wrong|which of|what did (it|that)|how do you know|affect\w*|"
+    r"what else would)\b"
 )
 DOUBTS = {
-    "price": r"\b(more than i|more than we|expensive|kind of money|budget year|pay for (it|that)|be paying for|"
-    r"too much|number like that|get this approved|steep)\b",
-    "timing": r"\b(worried about the (timing|time)|busy season|not (now|this year|the right time)|too (soon|early))\b",
+    "price": r"\b(more than i|more than we|expensive|kind of money|budget year|pay for (it|that)|"
+    r"be paying for|too much|number like that|get this approved|steep)\b",
+    "timing": r"\b(worried about the (timing|time)|busy season|not (now|this year|the right time)|"
+    r"too (soon|early))\b",
     "risk": r"\b(last vendor|promised the same|never really worked|burned|risk|worried|"
     r"before i sign|not convinced|sounds too)\b",
     "another supplier": r"\b(also (look|looking|talk|talking) (at|to)|other vendors?|compet\w+)\b",
-    "somebody else's decision": r"\b(have to (ask|check with|run it by)|not my (call|decision)|needs? approval)\b",
+    "somebody else's decision": r"\b(have to (ask|check with|run it by)|not my (call|decision)|"
+    r"needs? approval)\b",
 }
 NAMED = {
     "price": "the price",
     "timing": "the timing",
-    "risk": "the risk of another failed project",
+    "risk": "the risk",
     "another supplier": "the other supplier",
     "somebody else's decision": "who has to agree",
 }
-ACKNOWLEDGES = r"\b(i hear you|understood|that's fair|fair enough|i understand|makes sense|would be a risk|i see)\b"
+ACKNOWLEDGES = (
+    r"\b(i hear you|understood|that's fair|fair enough|i understand|makes sense|would be a risk|i see)\b"
+)
 SETTLES = r"\b(does that (settle|work|help|answer|cover)|would that (work|help)|is there more behind)\b"
 DEFERS = (
     r"\b(get to (that|it|\w+) in a|later|in a minute|a topic of its own|before that|"
     r"let me (first|walk|give you|also)|not a problem at all|pretty much everything)\b"
 )
 RESTATES = (
-    r"\b(if i understand|so what i hear|what i'm hearing|it sounds like|you said|you mentioned|you told|did i get|"
-    r"is that the point|so the \w+ (counts|is|are)|let me make sure|in other words|would be a risk|so if the)\b"
+    r"\b(if i understand|so what i hear|what i'm hearing|it sounds like|you said|you mentioned|you told|"
+    r"did i get|is that the point|so the \w+ (counts|is|are)|let me make sure|in other words|"
+    r"would be a risk|so if the)\b"
 )
-TIES = r"\b(you said|you mentioned|you told me|since you|because you|for your|that you described|your \w+ only)\b"
+TIES = (
+    r"\b(you said|you mentioned|you told me|since you|because you|for your|that you described|"
+    r"your \w+ only)\b"
+)
 LIKE_YOU = r"\b(\w+ like yours|like you|companies your size)\b"
 LIKES = (
-    r"\b(i like that|would love|that would (take|help|work|save|give)|that alone|nice|answer i was hoping|"
-    r"matters for us|exactly what|covers \w+)\b"
+    r"\b(i like that|would love|that would (take|help|work|save|give)|that alone|oh,? nice|"
+    r"answer i was hoping|exactly what (we|i)|more reasonable)\b"
 )
 AGENDA = r"\b(minutes|we've planned|agenda|at the end we|i'd like to use|want to cover|after that we)\b"
 PURPOSE = r"\b(i'd like to|i'd love to|i wanted to|planned for today|calling (about|because)|show you)\b"
@@ -152,7 +162,7 @@ class Observations:
                 continue
             for part in line.sentences:
                 lower = part.lower()
-                if part.endswith("?") or not re.search(TROUBLE, lower):
+                if part.endswith("?") or not re.search(TROUBLE, lower) or re.search(NO_TROUBLE, lower):
                     continue
                 score = 2 * len(re.findall(TROUBLE, lower)) + 2 * bool(re.search(r"\d", lower))
                 score += 2 * bool(re.search(OWN_WORLD, lower)) - abs(len(part.split()) - 10) // 4
@@ -168,9 +178,10 @@ class Observations:
         """The customer's first sentence about how they work."""
         for line in self.customer[:8]:
             for part in line.sentences:
-                if re.match(r"(we|i|our|my) \w+", part.lower()) and len(part.split()) > 5 and "?" not in part:
-                    if not re.search(r"\b(minutes|hour|meeting|like to know|stop you)\b", part.lower()):
-                        return line, part
+                own = re.match(r"(?:then |so |and |well, )*(we|i|our|my) \w+", part.lower())
+                aside = re.search(r"\b(minutes|hour|meeting|like to know|stop you)\b|\?", part.lower())
+                if own and not aside and len(part.split()) > 5:
+                    return line, part
         return None
 
     @cached_property
@@ -184,8 +195,10 @@ class Observations:
                 continue
             if reply.questions and stems(raised) & stems(reply.text):
                 continue
-            answers = stems(raised) & stems(reply.sentences[0]) or reply.says(r"^(yes|no|sure|it can|with both|both)\b")
-            if reply.says(DEFERS) and not reply.says(r"^(yes|no)\b") or not answers:
+            answers = stems(raised) & stems(reply.sentences[0]) or reply.says(
+                r"^(yes|no|sure|it can|with both|both)\b"
+            )
+            if (reply.says(DEFERS) and not reply.says(r"^(yes|no)\b")) or not answers:
                 found.append((line, raised, reply))
         return found
 
@@ -203,7 +216,9 @@ class Observations:
         """The rep side's questions about causes and consequences that build on an answer, with the reply."""
         found = []
         for line in self.rep:
-            heard = [other for other in self.call.before(line, 3) if other.side == CUSTOMER and other.words > 5]
+            heard = [
+                other for other in self.call.before(line, 3) if other.side == CUSTOMER and other.words > 5
+            ]
             for part in line.questions:
                 if heard and re.search(CONSEQUENCE, part.lower()):
                     found.append((line, part, self.call.reply(line)))
@@ -222,8 +237,9 @@ class Observations:
         for line in self.rep:
             heard = [other for other in self.call.before(line, 8) if other.side == CUSTOMER]
             said = set().union(*(stems(other.text) for other in heard)) if heard else set()
-            part = next((part for part in line.sentences if re.search(RESTATES, part.lower())), None)
-            if part is not None and len(stems(line.text) & said) >= 1:
+            parts = [part for part in line.sentences if re.search(RESTATES, part.lower())]
+            if parts and stems(line.text) & said:
+                part = max(parts, key=len)
                 reply = self.call.reply(line)
                 confirms = reply is not None and reply.says(r"^(yes|right|exactly|that's right|no,)")
                 whole = part if len(part.split()) > 7 else max(line.sentences, key=len)
@@ -235,17 +251,23 @@ class Observations:
         """Where the rep side takes a problem in with a word or two and moves on."""
         for line, _ in self.problems:
             reply = self.call.reply(line)
-            if reply and reply.says(r"^(yeah|right|okay|got it|sure|wow|i see|that makes sense|understood)\b"):
+            if reply and reply.says(
+                r"^(yeah|right|okay|got it|sure|wow|i see|that makes sense|understood)\b"
+            ):
                 return reply
         return None
 
     @cached_property
     def tied(self) -> list[tuple[Line, str, Line]]:
-        """Where a part of the offer is tied to something the customer said: line, sentence, the need's line."""
+        """Where the offer is tied to something the customer said: line, sentence, the need's line."""
         found = []
         for line in self.rep:
             for part in line.sentences:
-                if part.endswith("?") or not re.search(TIES, part.lower()):
+                if (
+                    part.endswith("?")
+                    or not re.search(TIES, part.lower())
+                    or re.search(r"\bi'll\b", part.lower())
+                ):
                     continue
                 words = stems(part)
                 needs = [
@@ -260,6 +282,13 @@ class Observations:
                     found.append((line, sentence, best))
                     break
         return found
+
+    @cached_property
+    def offered(self) -> bool:
+        """Whether anything is offered or shown at all."""
+        return bool(self.price or self.tied) or (
+            self.general_offer is not None and self.general_offer.words > 40
+        )
 
     @cached_property
     def general_offer(self) -> Line | None:
@@ -308,16 +337,20 @@ class Observations:
         proposal = dated[0] if dated else None
         if proposal is not None:
             consent = self.call.reply(proposal)
-            day = re.search(DAY, proposal.text, re.I)
+            day = re.search(DAY, proposal.text, re.IGNORECASE)
             if consent is not None and consent.says(CONSENTS) and day:
                 people = re.search(r"\bwith (you and )?[A-Z]\w+", proposal.text) is not None
                 return NextStep("agreed", proposal, consent, action, day[0].removeprefix("on "), people)
         if proposal is None:
-            vague = [line for line in rep if line.says(REP_ACTION) and (line.says(VAGUE_DAY) or line.says(r"\bsend\b"))]
+            vague = [
+                line
+                for line in rep
+                if line.says(REP_ACTION) and (line.says(VAGUE_DAY) or line.says(r"\bsend\b"))
+            ]
             proposal = vague[-1] if vague else None
         if proposal is not None:
             consent = self.call.reply(proposal)
-            day = re.search(VAGUE_DAY, proposal.text, re.I)
+            day = re.search(VAGUE_DAY, proposal.text, re.IGNORECASE)
             return NextStep("proposed", proposal, consent, action, day[0] if day else "", people_named=False)
         closed = any(line.says(GOODBYE) for line in self.call.lines[-4:])
         return NextStep("none" if closed else "not_in_recording", None, None, action, "", people_named=False)
@@ -327,13 +360,18 @@ class Observations:
         """Where the rep side answers a doubt with a question about a smaller step."""
         for doubt in self.doubts:
             for line in self.call.after(doubt.lines[-1], 4):
-                if line.side == REP and line.questions and line.says(r"\b(smaller|start with|pilot|try|only the)\b"):
+                if (
+                    line.side == REP
+                    and line.questions
+                    and line.says(r"\b(smaller|start with|pilot|try|only the)\b")
+                ):
                     return line
         return None
 
     def topics(self, lines: Sequence[Line], most: int) -> list[str]:
         """Return the things that lines speak about most: nouns after an article, by how often they come."""
-        text = " ".join(line.lower for line in lines)
+        told = [part.lower() for line in lines for part in line.sentences if not part.endswith("?")]
+        text = " ".join(told)
         found = re.findall(r"\b(?:the|a|an|our|your) ((?:[a-z-]+ ){0,2}[a-z-]+)", text)
         counted = Counter[str]()
         for phrase in found:
@@ -345,30 +383,72 @@ class Observations:
             for size in range(1, len(words) + 1):
                 counted[" ".join(words[:size])] += 1
         names: list[str] = []
-        for phrase, count in sorted(counted.items(), key=lambda item: (-item[1] * (1 + item[0].count(" ")), item[0])):
+        for phrase, count in sorted(
+            counted.items(), key=lambda item: (-item[1] * (1 + item[0].count(" ")), item[0])
+        ):
             known = any(set(phrase.split()) & set(name.split()) for name in names)
             if count > 1 and len(phrase) > 3 and not known:
                 names.append(phrase)
         return names[:most]
 
-    def subject(self, text: str) -> str | None:
-        """Return the content word of `text` that the call comes back to most often."""
+    def subject(self, text: str, also_in: str | None = None) -> str | None:
+        """Return the content word of `text` (and of `also_in`) that the call comes back to most often."""
+        shared = stems(also_in) if also_in is not None else stems(text)
         spoken = Counter(token for line in self.call.lines for token in set(tokens(line.text)))
         words = [
             word
             for word in tokens(text)
-            if len(word) > 4 and word not in STOP_WORDS and word not in NO_TOPIC and word.isalpha() and spoken[word] > 1
+            if len(word) > 4
+            and word.isalpha()
+            and spoken[word] > 1
+            and stems(word) & shared
+            and word not in NO_TOPIC
         ]
-        return max(words, key=lambda word: (spoken[word], len(word)), default=None)
+        found = max(words, key=lambda word: (spoken[word], len(word)), default=None)
+        return self._phrase(found) if found else None
+
+    def _phrase(self, word: str) -> str:
+        """Return `word` as the call uses it: with its usual neighbour, its article, a name's capital."""
+        text = " ".join(line.text for line in self.call.lines)
+        following = re.findall(rf"\b{word} ([a-z]{{4,}})\b", text, re.IGNORECASE)
+        after = Counter(other.lower() for other in following)
+        usual = next(
+            (other for other, count in after.most_common() if count > 1 and other not in LINKS), None
+        )
+        phrase = f"{word} {usual}" if usual else word
+        written = re.search(rf"(?<=[a-z] )\b{phrase}\b", text, re.IGNORECASE)
+        phrase = written[0] if written else phrase
+        alone = re.findall(rf"\b(\w+) {phrase}(?=[.,?!]| (?:{'|'.join(LINKS)})\b)", text, re.IGNORECASE)
+        definite = [before for before in alone if before.lower() in ("the", "our", "your", "this", "my")]
+        return f"the {phrase}" if len(definite) * 2 > len(alone) else phrase
 
 
+# What follows a noun that stands alone.
+LINKS: tuple[str, ...] = (
+    "at",
+    "by",
+    "calls",
+    "comes",
+    "for",
+    "from",
+    "goes",
+    "have",
+    "here",
+    "in",
+    "is",
+    "now",
+    "of",
+    "on",
+)
+LINKS += ("part", "that", "they", "to", "today", "when", "will", "with", "would")
 NO_TOPIC = frozenset(
     """
-    able apps asked bigger busy careful certain clear couple cost different early enough example fantastic free full
-    general help hold honest important interesting large latest local long longer main normal number other others
-    picture place possible question right second short side simple single small smaller something start started
-    talks team term times topic total typical usual version wanted works world worst would wrong yourself front
-    real really reading minute moment point bottom lot bit thing nutshell beginning overtime person calls called
-    mentioned happens happen problem problems until would could
-    """.split()
+    able apps asked beginning bigger bit bottom busy called calls careful certain clear cost could
+    couple different early enough example fantastic free front full general happen happens help hold
+    honest important interesting large latest local long longer lot main mentioned minute moment normal
+    number nutshell other others overtime person picture place point possible problem problems question
+    reading real really right second short side simple single small smaller something start started
+    talks team term thing times topic total typical until usual version wanted works world worst would
+    wrong yourself
+    """.split()  # noqa: SIM905 - words read better as text
 )

@@ -12,24 +12,26 @@ from tests.sandbox.assemblyai.roles import SELLER_TITLE, identify_roles
 REP, CUSTOMER, OTHER = "rep", "customer", "other"
 SIDES = {"REP": REP, "CUST": CUSTOMER}
 
-NUMBERED_BLOCK = re.compile(r"^TRANSCRIPT (\S+) BEGIN\s*$(.*?)^TRANSCRIPT \1 END\s*$", re.M | re.S)
-NUMBERED_LINE = re.compile(r"^\[(\d+)\] (REP|CUST|OTHER)(?: \d+)?: (.*)$", re.M)
+NUMBERED_BLOCK = re.compile(r"(?ms)^TRANSCRIPT (\S+) BEGIN\s*$(.*?)^TRANSCRIPT \1 END\s*$")
+NUMBERED_LINE = re.compile(r"^\[(\d+)\] (REP|CUST|OTHER)(?: \d+)?: (.*)$", re.MULTILINE)
+RATIO = re.compile(r"['\"]([^'\"]+)['\"]: ['\"]?(\d+(?:\.\d+)?)%?")
 NAMED_LINE = re.compile(r"^([A-Z][\w .&'/-]{0,34}): (\S.*)$")
 
 STOP_WORDS = frozenset(
     """
-    a about after again all also always an and any anything are around as at away back be because been before
-    being but by call can come could day did do does doing done down each either else even ever every everything
-    few fine first for from get gets give go goes going gone good got great had half has have having he her here
-    him his how i if in into is it its just keep kind know last later let like little look lot made make makes
-    many may maybe me mean mine minute more most mostly much must my need never new next nice no nobody not
-    nothing now of off often oh okay on once one only or other our out over own part people perfect please point
-    put quite rather really right said same say see she should show since so some somebody someone something soon
-    still such sure take takes talk tell than thank thanks that the their them then there these they thing things
-    think this those though through time to today together told too two under until up us use used very want was
-    way we week well went were what when where which while who whole why will with without work works would yeah
+    a about after again all also always an and any anything are around as at away back be because been
+    before being but by call can come could day did do does doing done down each either else even ever
+    every everything few fine first for from get gets give go goes going gone good got great had half
+    has have having he her here him his how i if in into is it its just keep kind know last later let
+    like little look lot made make makes many may maybe me mean mine minute more most mostly much must
+    my need never new next nice no nobody not nothing now of off often oh okay on once one only or other
+    our out over own part people perfect please point put quite rather really right said same say see
+    she should show since so some somebody someone something soon still such sure take takes talk tell
+    than thank thanks that the their them then there these they thing things think this those though
+    through time to today together told too two under until up us use used very want was way we week
+    well went were what when where which while who whole why will with without work works would yeah
     year yes yet you your
-    """.split()
+    """.split()  # noqa: SIM905 - words read better as text
 )
 
 
@@ -55,7 +57,9 @@ class Line:
     @cached_property
     def sentences(self) -> tuple[str, ...]:
         """The sentences, with their punctuation."""
-        return tuple(part.strip() for part in re.findall(r"[^.?!]+[.?!]*(?=\s|$)|\S+", self.text) if part.strip())
+        return tuple(
+            part.strip() for part in re.findall(r"[^.?!]+[.?!]*(?=\s|$)|\S+", self.text) if part.strip()
+        )
 
     @cached_property
     def lower(self) -> str:
@@ -86,7 +90,11 @@ class Line:
     def quote(self, sentence: str | None = None) -> dict[str, Any]:
         """Return evidence: 5 to 25 consecutive words of this line, around `sentence` where it is short."""
         parts = list(self.sentences)
-        at = parts.index(sentence) if sentence in parts else max(range(len(parts)), key=lambda i: len(parts[i]))
+        at = (
+            parts.index(sentence)
+            if sentence in parts
+            else max(range(len(parts)), key=lambda i: len(parts[i]))
+        )
         first = last = at
         while len(" ".join(parts[first : last + 1]).split()) < 5 and (first > 0 or last + 1 < len(parts)):
             if last + 1 < len(parts):
@@ -120,7 +128,7 @@ class Conversation:
         return list(self.lines[at + 1 : at + 1 + count])
 
     def reply(self, line: Line) -> Line | None:
-        """Return the next line of the other side, unless `line`'s own side says something longer before it."""
+        """Return the other side's next line, unless `line`'s own side says more before it."""
         for other in self.after(line, 4):
             if other.side not in (line.side, OTHER):
                 return other
@@ -138,7 +146,7 @@ class Conversation:
         return words[side] / max(1, sum(words.values()))
 
     def longest_run(self) -> list[Line]:
-        """Return the rep side's longest stretch; the other side's lines of up to three words do not end it."""
+        """Return the rep side's longest stretch; lines of up to three words do not end it."""
         runs: list[list[Line]] = [[]]
         for line in self.lines:
             if line.side == REP:
@@ -163,7 +171,7 @@ def read_prompt(messages: Sequence[tuple[str, str]]) -> Conversation | None:
             ]
             return Conversation(lines, _facts(content[: block.start()]))
         if lines := _named_lines(content):
-            return Conversation(lines, {})
+            return Conversation(lines, {"ratios": dict(RATIO.findall(content.partition("Transcript:")[0]))})
     return None
 
 
@@ -176,7 +184,7 @@ def _facts(head: str) -> Mapping[str, Any]:
 
 
 def _named_lines(content: str) -> list[Line]:
-    head, found, body = content.rpartition("Transcript:")
+    _, found, body = content.rpartition("Transcript:")
     if not found:
         return []
     named = [match.groups() for row in body.splitlines() if (match := NAMED_LINE.match(row.strip()))]
@@ -188,5 +196,7 @@ def _named_lines(content: str) -> list[Line]:
     sides = {name: REP for name in spoken if SELLER_TITLE.search(name)}
     if not sides:
         # Labels like A and B tell nothing: read who sells from what they say.
-        sides = {name: REP for name, role in identify_roles(spoken, ["rep", "customer"]).items() if role == "rep"}
+        sides = {
+            name: REP for name, role in identify_roles(spoken, ["rep", "customer"]).items() if role == "rep"
+        }
     return [Line(number, sides.get(name, CUSTOMER), text) for number, (name, text) in enumerate(named)]

@@ -1,19 +1,19 @@
 """The model behind the stand-in's LLM Gateway: a coach by rules, which knows only the prompt it is sent.
 
-It reads the call in the prompt, quotes real lines of it, and fills whatever JSON shape was asked for, property by
-property in the schema's order. Without a shape it answers in prose; without a call it says that there is none.
+It reads the call in the prompt, quotes real lines of it, and fills whatever JSON shape was asked for,
+property by property in the schema's order. Without a shape it answers in prose; without a call it says so.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from tests.sandbox.assemblyai.advice import SUGGESTION_FIELDS, Advisor
-from tests.sandbox.assemblyai.conversation import CUSTOMER, REP, Conversation, Line, read_prompt
-from tests.sandbox.assemblyai.observations import Observations
-from tests.sandbox.assemblyai.retelling import listing, sentence
+from tests.sandbox.assemblyai.coach.advice import Advice
+from tests.sandbox.assemblyai.coach.conversation import CUSTOMER, REP, Conversation, Line, read_prompt
+from tests.sandbox.assemblyai.coach.observations import LIKES, PRICE, Observations
+from tests.sandbox.assemblyai.coach.retelling import listing
+from tests.sandbox.assemblyai.coach.rubric import Rubric
+from tests.sandbox.assemblyai.coach.telling import Telling
 from tests.sandbox.assemblyai.roles import seller_points
 
 NO_CALL = "There is no transcript of a sales call in this prompt, so there is nothing to assess."
@@ -69,7 +69,8 @@ def fill(schema: Mapping[str, Any], value: Any, definitions: Mapping[str, Any]) 
     if kind == "object":
         known = value if isinstance(value, Mapping) else {}
         return {
-            name: fill(child, known.get(name), definitions) for name, child in schema.get("properties", {}).items()
+            name: fill(child, known.get(name), definitions)
+            for name, child in schema.get("properties", {}).items()
         }
     if kind == "array":
         items = value if isinstance(value, list) else []
@@ -81,19 +82,20 @@ def fill(schema: Mapping[str, Any], value: Any, definitions: Mapping[str, Any]) 
 def compose(call: Conversation, items: Sequence[str] | None) -> dict[str, Any]:
     """Assess the call; `items` are the ones that a suggestion may belong to."""
     seen = Observations(call)
-    advisor = Advisor(call, seen)
-    rubric = advisor.rubric()
-    suggestions = [item for item in advisor.suggestions(rubric) if items is None or item["item"] in items]
+    telling, advice = Telling(call, seen), Advice(call, seen)
+    next_step = telling.next_step()
+    rubric = Rubric(call, seen).items(next_step["evidence"])
+    suggestions = [item for item in advice.suggestions(rubric) if items is None or item["item"] in items]
     return {
         "roles_check": roles_check(call),
-        "summary": advisor.summary(),
-        "talk_listen": advisor.talk_listen(),
-        "shifts": [advisor.shift(candidate) for candidate in call.facts.get("shift_candidates") or []],
-        "next_step": advisor.next_step(),
+        "summary": telling.summary(),
+        "talk_listen": telling.talk_listen(),
+        "shifts": [telling.change(candidate) for candidate in call.facts.get("shift_candidates") or []],
+        "next_step": next_step,
         "rubric": rubric,
-        "keep": advisor.keep(),
+        "keep": advice.keep(),
         "suggestions": dict(zip(RANKS, suggestions, strict=False)),
-        "question_for_one_to_one": advisor.question(suggestions),
+        "question_for_one_to_one": advice.question(suggestions),
     }
 
 
@@ -108,7 +110,10 @@ def roles_check(call: Conversation) -> dict[str, Any]:
         return {"verdict": "not_a_sales_call", "utterances": []}
     margin = points[REP] - points[CUSTOMER]
     verdict = "agree" if margin > 0 else "swapped" if margin <= -4 else "unclear"
-    return {"verdict": verdict, "utterances": [number for side in (REP, CUSTOMER) for number in telling[side]]}
+    return {
+        "verdict": verdict,
+        "utterances": [number for side in (REP, CUSTOMER) for number in telling[side]],
+    }
 
 
 def _telling(lines: Iterable[Line]) -> list[int]:
@@ -119,8 +124,9 @@ def _telling(lines: Iterable[Line]) -> list[int]:
 def prose(call: Conversation) -> str:
     """Answer in the four parts that a free prompt asks for."""
     seen = Observations(call)
-    advisor = Advisor(call, seen)
-    suggestions = advisor.suggestions(advisor.rubric())[:3]
+    telling = Telling(call, seen)
+    rubric = Rubric(call, seen).items(telling.next_step()["evidence"])
+    suggestions = Advice(call, seen).suggestions(rubric)[:3]
     advice = [
         f"{rank}. {_imperative(item)}\n" + "".join(f'   - "{quote["quote"]}"\n' for quote in item["evidence"])
         for rank, item in enumerate(suggestions, start=1)
@@ -128,14 +134,13 @@ def prose(call: Conversation) -> str:
     return "\n".join(
         [
             "## 1. Call summary",
-            advisor.summary(),
+            telling.summary(),
             "",
             "## 2. Talk/listen ratio",
-            f"By words, the rep side has {call.share(REP):.0%} and the customer {call.share(CUSTOMER):.0%}, "
-            "against a target of 40/60. " + advisor.talk_listen(),
+            f"{_ratios(call)}, against a target of 40/60. {telling.talk_listen()}",
             "",
             "## 3. Customer sentiment shifts",
-            *[f"- {moment}" for moment in _wording(seen)],
+            *[f"- {moment}" for moment in _wording(telling, seen)],
             "",
             "## 4. Top three coaching suggestions",
             *advice,
@@ -145,10 +150,20 @@ def prose(call: Conversation) -> str:
 
 def _imperative(item: Mapping[str, Any]) -> str:
     when, do = item["when"], item["do"]
-    return f"{when}, {do[:1].lower()}{do[1:]}. {item['because']}" + (f' Try: "{item["say"]}"' if item["say"] else "")
+    return f"{when}, {do[:1].lower()}{do[1:]}. {item['because']}" + (
+        f' Try: "{item["say"]}"' if item["say"] else ""
+    )
 
 
-def _wording(seen: Observations) -> list[str]:
+def _ratios(call: Conversation) -> str:
+    """Say the ratios that the prompt gives, else the shares of the words."""
+    given = call.facts.get("ratios") or {}
+    if given:
+        return listing(f"{speaker} {percent}%" for speaker, percent in given.items())
+    return f"Of the words, the rep has {call.share(REP):.0%} and the customer {call.share(CUSTOMER):.0%}"
+
+
+def _wording(telling: Telling, seen: Observations) -> list[str]:
     """Name the moments at which the customer's wording turns, from the words alone."""
     moments = []
     if seen.problems:
@@ -156,8 +171,18 @@ def _wording(seen: Observations) -> list[str]:
         moments.append(f'Describing their own situation: "{line.quote(part)["quote"]}"')
     for doubt in seen.doubts[:2]:
         trigger = next((line for line in seen.call.before(doubt.lines[0], 3) if line.side == REP), None)
-        after = f', after the rep says "{trigger.quote()["quote"]}"' if trigger else ""
-        moments.append(f'A doubt about {doubt.kind}: "{doubt.lines[0].quote()["quote"]}"{after}')
+        after = f', after the rep says "{_last_words(trigger)}"' if trigger else ""
+        moments.append(
+            f'A doubt about {doubt.kind}: "{doubt.lines[0].quote(telling.voice(doubt))["quote"]}"{after}'
+        )
     if seen.liked:
-        moments.append(f'Warmer again: "{seen.liked[-1].quote()["quote"]}"')
+        line = seen.liked[-1]
+        moments.append(f'Warmer: "{line.quote(line.sentence_with(LIKES))["quote"]}"')
     return moments or ["No change in the customer's wording stands out."]
+
+
+def _last_words(line: Line) -> str:
+    """Return the price that a line names, else its last sentence."""
+    part = line.sentence_with(PRICE) if line.says(PRICE) else line.sentences[-1]
+    words: str = line.quote(part)["quote"]
+    return words

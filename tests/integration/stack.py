@@ -1,0 +1,113 @@
+"""The deployed stack beside the stand-in, as the tests of the functions use it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from callcoach.documents import Kind, document_key
+from tests.sandbox.assemblyai.server import AssemblyAI
+from tests.sandbox.assemblyai.transcripts import Account
+from tests.sandbox.cloud import Cloud, Mail
+
+EVENTS = Path(__file__).parents[2] / "events"
+CALLS = Path(__file__).parents[1] / "data" / "calls"
+KEY = "an-assemblyai-key-of-the-tests"
+SOUND = CALLS / "discovery_price_shock" / "recording.ogg"
+OTHER_SOUND = CALLS / "discovery_well_led" / "recording.ogg"
+
+
+# What a function answers when it is done with all that it was given.
+DONE = {"batchItemFailures": []}
+
+
+class Stack:
+    """What a test does to the stack and sees of it, by recording."""
+
+    def __init__(self, cloud: Cloud, stand_in: AssemblyAI) -> None:
+        self.cloud = cloud
+        self.stand_in = stand_in
+        self._s3 = cloud.client("s3")
+
+    def drop(self, key: str, body: bytes, **arguments: Any) -> str:
+        """Put an object into the recordings bucket and return its etag."""
+        bucket = self.cloud.outputs["RecordingsBucketName"]
+        answer = self._s3.put_object(Bucket=bucket, Key=key, Body=body, **arguments)
+        return str(answer["ETag"]).strip('"')
+
+    def document(self, kind: Kind, key: str) -> Any:
+        """Return a JSON document about a recording, or None."""
+        return None if (body := self.body(kind, key)) is None else json.loads(body)
+
+    def body(self, kind: Kind, key: str) -> bytes | None:
+        """Return a document about a recording as it lies in the bucket, or None."""
+        bucket = self.cloud.outputs["ScorecardsBucketName"]
+        try:
+            answer = self._s3.get_object(Bucket=bucket, Key=document_key(kind, key))
+        except self._s3.exceptions.NoSuchKey:
+            return None
+        return bytes(answer["Body"].read())
+
+    def wait_for(self, kind: Kind, key: str, timeout_seconds: float = 20.0) -> Any:
+        """Return a JSON document as soon as it is there."""
+        return self.cloud.wait_until(lambda: self.document(kind, key), timeout_seconds)
+
+    def mails_about(self, key: str) -> list[Mail]:
+        """Return the e-mails whose text names the recording."""
+        return [mail for mail in self.cloud.mails() if key in mail.message.replace("\n", " ")]
+
+    def submissions(self, key: str) -> list[Mapping[str, Any]]:
+        """Return the jobs that AssemblyAI was asked for, for one recording."""
+        return [job.fields for job in self.stand_in.jobs.values() if job.fields["audio_url"].split("?")[0].endswith(key)]
+
+    def recording_event(self, key: str, *, etag: str, size: int, sequencer: str = "0A", receive_count: int = 1) -> Any:
+        """Return events/recording_dropped.json about an object of this stack."""
+        event = json.loads((EVENTS / "recording_dropped.json").read_text("utf-8"))
+        record = event["Records"][0]
+        body = json.loads(record["body"])
+        body["detail"]["bucket"]["name"] = self.cloud.outputs["RecordingsBucketName"]
+        body["detail"]["object"] = {"key": key, "size": size, "etag": etag, "sequencer": sequencer}
+        record["body"] = json.dumps(body)
+        record["attributes"]["ApproximateReceiveCount"] = str(receive_count)
+        return event
+
+    def submit(self, key: str, body: bytes = b"sound", **changes: Any) -> Any:
+        """Drop an object, run SubmitFunction on its event, and return what the function answers."""
+        etag = self.drop(key, body)
+        return self.cloud.invoke("SubmitFunction", self.recording_event(key, **({"etag": etag, "size": len(body)} | changes)))
+
+    def transcribed(self, key: str, body: bytes) -> str:
+        """Submit a recording and return its transcript's id when AssemblyAI has finished."""
+        self.submit(key, body)
+        transcript_id = str(self.document("submissions", key)["transcript_id"])
+        self.cloud.wait_until(lambda: self.stand_in.jobs[transcript_id].completed)
+        return transcript_id
+
+    def callback(self, status: str, transcript_id: str, receive_count: int = 1) -> Any:
+        """Run ScorecardFunction on events/callback_<status>.json about a transcript."""
+        event = json.loads((EVENTS / f"callback_{status}.json").read_text("utf-8"))
+        record = event["Records"][0]
+        record["body"] = json.dumps({"transcript_id": transcript_id, "status": status})
+        record["attributes"]["ApproximateReceiveCount"] = str(receive_count)
+        return self.cloud.invoke("ScorecardFunction", event)
+
+
+@contextmanager
+def running_stack(
+    *,
+    invoke: bool = True,
+    delay_seconds: float = 0.2,
+    clock_scale: float = 1.0,
+    parameters: Mapping[str, str] | None = None,
+    account: Account | None = None,
+) -> Iterator[Stack]:
+    """Deploy the stack beside a stand-in. Without invoke, events stay in their queues and tests call the functions."""
+    with AssemblyAI(KEY, delay_seconds=delay_seconds, clock_scale=clock_scale, account=account) as stand_in:
+        deployed = {"AssemblyAIEndpointUrl": stand_in.url, "NotificationEmail": "manager@example.com"}
+        cloud = Cloud(
+            parameters=deployed | dict(parameters or {}), secrets={"callcoach/assemblyai": KEY}, invoke=invoke
+        )
+        with cloud:
+            stand_in.hosts.update(cloud.hosts)
+            yield Stack(cloud, stand_in)

@@ -1,0 +1,26 @@
+"""Unit tests reach no network, and no account but the one that moto keeps in this process."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+from moto import mock_aws
+
+# The same examples each time, and nothing left in the checkout.
+settings.register_profile("unit", derandomize=True, database=None, deadline=None)
+settings.load_profile("unit")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(socket_disabled: None) -> None:
+    """Let every attempt to open a socket fail."""
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty AWS account in eu-central-1, kept in memory."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+    with mock_aws():
+        yield

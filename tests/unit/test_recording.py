@@ -1,0 +1,258 @@
+"""Which objects are recordings, and what is asked of AssemblyAI about one."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import boto3
+import pytest
+from callcoach.errors import MalformedMessage, UnsupportedRecording
+from callcoach.storage import S3_CONFIG
+from hypothesis import given
+from hypothesis import strategies as st
+from submit.recording import (
+    AUDIO_SUFFIXES,
+    SIZE_LIMIT_BYTES,
+    DroppedObject,
+    call_details,
+    is_folder,
+    names_object,
+    read_event,
+    replacement_models,
+    require_recording,
+    submission_record,
+    transcript_options,
+    webhook_address,
+)
+
+from tests.unit.examples import EVENTS, recording
+
+MODELS = ("universal-3-pro", "universal-2")
+
+
+def dropped_body() -> str:
+    event = json.loads((EVENTS / "recording_dropped.json").read_text())
+    body: str = event["Records"][0]["body"]
+    return body
+
+
+def test_event_of_a_dropped_recording_is_read() -> None:
+    """What is read is what the sample event says, its key as it is."""
+    said = json.loads(dropped_body())["detail"]
+    assert read_event(dropped_body()) == DroppedObject(
+        bucket=said["bucket"]["name"],
+        key=said["object"]["key"],
+        etag=said["object"]["etag"],
+        size_bytes=said["object"]["size"],
+        sequencer=said["object"]["sequencer"],
+    )
+
+
+@pytest.mark.parametrize("absent", ["key", "etag", "sequencer"])
+def test_event_without_a_needed_field_is_malformed(absent: str) -> None:
+    body = json.loads(dropped_body())
+    del body["detail"]["object"][absent]
+    with pytest.raises(MalformedMessage):
+        read_event(json.dumps(body))
+
+
+@pytest.mark.parametrize("body", ["", "{}", "null", "[]", "no JSON", '{"detail": {}}', '{"detail": {"object": 5}}'])
+def test_other_messages_are_malformed(body: str) -> None:
+    with pytest.raises(MalformedMessage):
+        read_event(body)
+
+
+@pytest.mark.parametrize(
+    ("key", "size_bytes", "expected"),
+    [("calls/", 0, True), ("calls/", 7, False), ("calls/a.mp3", 0, False)],
+)
+def test_a_folder_is_an_empty_object_with_a_closing_slash(key: str, size_bytes: int, expected: bool) -> None:  # noqa: FBT001
+    assert is_folder(DroppedObject("b", key, "e", size_bytes, "1")) is expected
+
+
+@pytest.mark.parametrize(
+    ("key", "content_type"),
+    [
+        *((f"call{suffix}", "application/octet-stream") for suffix in sorted(AUDIO_SUFFIXES)),
+        ("CALL.MP3", "binary/octet-stream"),
+        ("dots.in.name.m4a", ""),
+        ("call", ""),
+        ("call", "application/octet-stream"),
+        ("call.unknown", "audio/x-unknown"),
+        ("call.unknown", "Video/MP4; codecs=avc1"),
+    ],
+)
+def test_recordings_are_taken(key: str, content_type: str) -> None:
+    """A known suffix or a media type is enough, and so is an object that says nothing about itself."""
+    require_recording(key, recording(content_type=content_type))
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "reason"),
+    [
+        ("a/../b.mp3", {}, "unsupported_key"),
+        ("./b.mp3", {}, "unsupported_key"),
+        ("b.mp3", {"size_bytes": 0}, "empty_recording"),
+        ("b.mp3", {"size_bytes": SIZE_LIMIT_BYTES + 1}, "recording_too_large"),
+        ("b.pdf", {"content_type": "application/pdf"}, "not_a_recording"),
+        ("b.txt", {"content_type": "application/octet-stream"}, "not_a_recording"),
+        ("b", {"content_type": "text/plain"}, "not_a_recording"),
+    ],
+)
+def test_other_objects_are_refused_with_what_to_do(key: str, changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(UnsupportedRecording) as refused:
+        require_recording(key, recording(**changes))
+    assert refused.value.reason == reason
+    assert refused.value.next_step
+    assert not refused.value.retryable
+
+
+def test_largest_recording_is_taken() -> None:
+    require_recording("b.mp3", recording(size_bytes=SIZE_LIMIT_BYTES))
+
+
+def test_call_details_come_from_the_metadata() -> None:
+    """What somebody said is kept, without white space around it; what nobody said is null."""
+    said = call_details(
+        recording(
+            metadata={"rep": " Dana Reyes ", "Customer": "Acme", "team": "", "recorded-at": "2026-05-06T16:00:00+02:00"}
+        )
+    )
+    assert (said.rep, said.customer, said.team, said.call_type) == ("Dana Reyes", "Acme", None, None)
+    assert (said.recorded_at, said.recorded_at_source) == ("2026-05-06T14:00:00Z", "metadata")
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "06.05.2026", "2026-05-06T25:00"])
+def test_unreadable_date_gives_way_to_the_objects_own(text: str) -> None:
+    said = call_details(recording(metadata={"recorded-at": text}))
+    assert (said.recorded_at, said.recorded_at_source) == ("2026-05-06T14:35:00Z", "object")
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_date_that_utc_cannot_hold_is_unreadable(text: str) -> None:
+    assert call_details(recording(metadata={"recorded-at": text})).recorded_at_source == "object"
+
+
+@given(
+    st.one_of(
+        st.text(max_size=30),
+        st.datetimes(timezones=st.sampled_from([None, UTC, timezone(timedelta(hours=-11))])).map(datetime.isoformat),
+        st.dates().map(lambda day: day.isoformat()),
+    )
+)
+def test_date_is_always_one_that_can_be_read_again(text: str) -> None:
+    """Whatever the metadata says, the date that goes into the record is ISO 8601 in UTC, to the second."""
+    recorded_at = call_details(recording(metadata={"recorded-at": text})).recorded_at
+    moment = datetime.fromisoformat(recorded_at)
+    assert recorded_at.endswith("Z")
+    assert moment.tzinfo == UTC
+    assert moment.isoformat().replace("+00:00", "Z") == recorded_at
+
+
+@pytest.mark.parametrize(
+    ("metadata", "configured", "expected"),
+    [
+        ({}, "detect", {"language_detection": True}),
+        ({}, "en_uk", {"language_code": "en_uk"}),
+        ({"language": "de"}, "detect", {"language_code": "de"}),
+        ({"language": " EN-us "}, "de", {"language_code": "en_us"}),
+        ({"language": "English"}, "detect", {"language_detection": True}),
+        ({"language": "English"}, "de", {"language_code": "de"}),
+    ],
+)
+def test_language_is_detected_or_named_never_both(
+    metadata: dict[str, str], configured: str, expected: dict[str, object]
+) -> None:
+    options = transcript_options(
+        recording(metadata=metadata), speech_models=MODELS, language=configured, disfluencies=False
+    )
+    assert options == {
+        "speech_models": list(MODELS),
+        "speaker_labels": True,
+        "sentiment_analysis": True,
+        **expected,
+    }
+
+
+def test_fillers_are_asked_for_only_where_wanted() -> None:
+    options = transcript_options(recording(), speech_models=MODELS, language="detect", disfluencies=True)
+    assert options["disfluencies"] is True
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_webhook_address_shows_nothing_of_the_key(key: str) -> None:
+    """The address is plain ASCII with one parameter, whatever the key holds."""
+    base = "https://api.example/callbacks/assemblyai"
+    address = webhook_address(base, key)
+    assert address.startswith(f"{base}?recording=")
+    assert set(address.removeprefix(f"{base}?recording=")) <= set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    )
+
+
+@pytest.mark.parametrize("style", ["virtual", "path"])
+@pytest.mark.parametrize("key", ["a.mp3", "dana reyes/acme+1 & co.ogg", "50%25/ü?x=1#y.wav", "日本/電話.m4a"])
+@pytest.mark.usefixtures("aws")
+def test_presigned_link_is_recognised(key: str, style: str) -> None:
+    """A link that boto3 signs names its object in both styles, and no other object."""
+    config = S3_CONFIG.merge(type(S3_CONFIG)(s3={"addressing_style": style}))
+    link = boto3.client("s3", config=config).generate_presigned_url(
+        "get_object", Params={"Bucket": "recordings", "Key": key}
+    )
+    assert names_object(link, "recordings", key)
+    assert not names_object(link, "recordings", f"{key}x")
+    assert not names_object(link, "other", key)
+
+
+@pytest.mark.parametrize("audio_url", [None, "", "http://deleted_by_user", "https://[broken", "//"])
+def test_other_addresses_name_no_object(audio_url: str | None) -> None:
+    """The list of an account holds other people's jobs too, whatever they gave as address."""
+    assert not names_object(audio_url, "recordings", "a.mp3")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "models"),
+    [
+        (
+            'POST /v2/transcript: 400 The "universal-3-pro" speech model(s) have been deprecated.'
+            ' Use speech_models: ["universal-3-5-pro", "universal-2"] instead.',
+            ("universal-3-5-pro", "universal-2"),
+        ),
+        (
+            '"speech_models" must be a non-empty list containing one or more of:'
+            ' "universal-3-pro", "universal-2", "universal-3-5-pro"',
+            ("universal-3-pro", "universal-2", "universal-3-5-pro"),
+        ),
+        ('speech_model is deprecated. Use "speech_models" instead...', ()),
+        ('The "universal-3-pro" speech model(s) have been retired.', ()),
+        (
+            'The "a-1" speech model(s) have been deprecated. Use speech_models: ["assemblyai-stt-3-7"] instead.'
+            " See https://www.assemblyai.com/docs/pre-recorded-audio for details.",
+            ("assemblyai-stt-3-7",),
+        ),
+        ("Your current account balance is negative. Please top up to continue using the API.", None),
+        ("The following models are not available in this language: speaker_labels", None),
+        ("", None),
+    ],
+)
+def test_replacement_models_are_those_that_the_refusal_names(refusal: str, models: tuple[str, ...] | None) -> None:
+    """Texts as the service writes them. None: not about speech models; empty: none is named."""
+    assert replacement_models(refusal) == models
+
+
+def test_submission_record_keeps_what_was_asked() -> None:
+    now = datetime(2026, 5, 6, 14, 36, tzinfo=UTC)
+    dropped = DroppedObject("recordings", "a.mp3", "etag-of-event", 5, "0061")
+    record = submission_record(
+        dropped,
+        recording(metadata={"rep": "Dana"}),
+        "t1",
+        {"speaker_labels": True},
+        ["a warning"],
+        now=now,
+        overdue_after_seconds=900,
+        deadline_hours=24,
+    )
+    assert (record.submitted_at, record.deadline_at) == ("2026-05-06T14:36:00Z", "2026-05-07T14:36:00Z")
+    assert (record.recording, record.sequencer, record.transcript_id) == ("a.mp3", "0061", "t1")
+    assert (record.etag, record.size_bytes) == (recording().etag, recording().size_bytes)
+    assert (record.call.rep, record.warnings) == ("Dana", ["a warning"])
