@@ -17,7 +17,7 @@ import msgspec
 
 from callcoach.transcript import Transcript, Utterance
 from scorecard.evidence import Claim, Verifier
-from scorecard.metrics import union_ms, word_count
+from scorecard.metrics import union_ms, whole_percent, word_count
 from scorecard.scorecard import (
     Coaching,
     Evidence,
@@ -139,7 +139,7 @@ class Reply(msgspec.Struct):
     question_for_one_to_one: str
 
 
-class UnusableReply(Exception):  # noqa: N818 - a verdict on a reply, not a fault of the program
+class UnusableReply(Exception):
     """A reply that cannot become coaching. reason: coach_truncated, coach_refused or coach_invalid."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -255,13 +255,14 @@ def coach_request(
 
 
 def _facts(talk: TalkListen, reading: Reading | None, duration_ms: int) -> dict[str, object]:
+    usual = (talk.band.low, talk.band.high)
     return {
         "call_type": talk.band.kind,
         "minutes": round(duration_ms / 60_000),
-        "rep_talk_percent": None if talk.rep_share is None else round(100 * talk.rep_share),
-        "customer_talk_percent": None if talk.rep_share is None else 100 - round(100 * talk.rep_share),
-        "target_rep_percent": round(100 * talk.target_rep_share),
-        "usual_rep_percent": [None if edge is None else round(100 * edge) for edge in (talk.band.low, talk.band.high)],
+        "rep_talk_percent": None if talk.rep_share is None else whole_percent(talk.rep_share),
+        "customer_talk_percent": None if talk.customer_share is None else whole_percent(talk.customer_share),
+        "target_rep_percent": whole_percent(talk.target_rep_share),
+        "usual_rep_percent": [None if edge is None else whole_percent(edge) for edge in usual],
         "talk_verdict": talk.verdict,
         "shift_candidates": [
             {

@@ -18,7 +18,8 @@ EVIDENCE_DEFINITION = "evidence.exact_tokens.v1"
 # Shorter quotes stand in many places and prove nothing.
 MINIMUM_TOKENS = 3
 
-_TOKEN = re.compile(r"\w+(?:['’]\w+)*")
+# A number with its separators is one token: half of it would be another number.
+_TOKEN = re.compile(r"\d+(?:[.,:]\d+)+\w*|\w+(?:['’]\w+)*")
 
 
 class Claim(msgspec.Struct, frozen=True):

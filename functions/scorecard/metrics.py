@@ -47,6 +47,14 @@ def share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
+def whole_percent(share: float) -> int:
+    """Return a share of four decimals as whole percent; those of two shares that make 1 make 100.
+
+    Halves go to the even neighbour, and are found in integers: 100 * 0.545 is more than 54.5.
+    """
+    return round(round(share * 10_000) / 100)
+
+
 def speaker_table(utterances: Sequence[Utterance], roles: RoleAssignment) -> list[Speaker]:
     """Return one row per diarized label, in order of first speech."""
     by_label: dict[str, list[Utterance]] = {label: [] for label in roles.sides}

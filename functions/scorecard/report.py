@@ -16,11 +16,16 @@ from callcoach.documents import document_key
 from callcoach.notifications import ascii_text
 from callcoach.transcript import Transcript, Utterance
 from scorecard.coaching import RUBRIC_ITEMS
-from scorecard.metrics import has_target_mark
+from scorecard.metrics import has_target_mark, whole_percent
 from scorecard.scorecard import Coaching, Headline, Scorecard, Shift, TalkListen
 
 MAIL_COLUMNS = 72
+# What leaves room in a subject for the number.
 SUBJECT_NAME_CHARACTERS = 40
+SUBJECT_WHO_CHARACTERS = 50
+
+# Embeddings, overrides and isolates: such a character in a name would turn the text that follows it.
+_DIRECTION_MARKS = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 
 _STATUS_TEXTS = {
     "too_short": "Too short to coach: each side has to speak for a minute, and both together for three.",
@@ -54,7 +59,7 @@ def clock(moment_ms: int) -> str:
 
 def percent(share: float | None) -> str:
     """Return a share as whole percent."""
-    return "-" if share is None else f"{round(100 * share)}%"
+    return "-" if share is None else f"{whole_percent(share)}%"
 
 
 def band_text(talk: TalkListen) -> str:
@@ -62,7 +67,7 @@ def band_text(talk: TalkListen) -> str:
     low, high = talk.band.low, talk.band.high
     if low is None or high is None:
         return f"up to {percent(high)}" if low is None else f"at least {percent(low)}"
-    return f"{round(100 * low)}-{percent(high)}"
+    return f"{whole_percent(low)}-{percent(high)}"
 
 
 def talk_sentence(talk: TalkListen) -> str | None:
@@ -100,10 +105,24 @@ def status_text(scorecard: Scorecard) -> str:
     return _STATUS_TEXTS.get(scorecard.status_reason or "", "")
 
 
-def call_name(scorecard: Scorecard, characters: int = 60) -> str:
+def call_name(scorecard: Scorecard) -> str:
     """Return who the call was with, or the recording's file name where nobody said."""
-    people = " / ".join(name for name in (scorecard.call.rep, scorecard.call.customer) if name)
-    return (people or scorecard.call.recording.rsplit("/", 1)[-1])[:characters]
+    return (_people(scorecard) or _file_name(scorecard))[:60]
+
+
+def _people(scorecard: Scorecard) -> str:
+    return " / ".join(name for name in (scorecard.call.rep, scorecard.call.customer) if name)
+
+
+def _file_name(scorecard: Scorecard) -> str:
+    return scorecard.call.recording.rsplit("/", 1)[-1]
+
+
+def _subject_name(scorecard: Scorecard) -> str:
+    """Return the first name of the call that ASCII can write, at the worst the transcript's id."""
+    names = (ascii_text(name) for name in (_people(scorecard), _file_name(scorecard)))
+    name = next((name for name in names if name and "?" not in name), scorecard.call.transcript_id)
+    return name[:SUBJECT_NAME_CHARACTERS]
 
 
 def recorded_on(scorecard: Scorecard) -> str:
@@ -135,7 +154,6 @@ def _fill(text: str, first: str = "", rest: str = "") -> str:
         initial_indent=first,
         subsequent_indent=rest,
         break_on_hyphens=False,
-        break_long_words=False,
     )
 
 
@@ -148,14 +166,19 @@ def _level_line(coaching: Coaching) -> str:
     return " / ".join(f"{name} {'-' if level is None else level}" for name, level in levels)
 
 
-def _environment(autoescape: bool) -> jinja2.Environment:
+def _without_direction_marks(value: object) -> object:
+    return value.translate(_DIRECTION_MARKS) if isinstance(value, str) else value
+
+
+def _environment(*, autoescape: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=autoescape,
+        autoescape=autoescape,  # noqa: S701 - off for plain text only
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
+        finalize=_without_direction_marks,
     )
     environment.filters.update(
         clock=clock, percent=percent, shift_sentence=shift_sentence, cue_and_action=cue_and_action, fill=_fill
@@ -169,8 +192,8 @@ _PAGE = _environment(autoescape=True).get_template("report.html.j2")
 
 def render_mail(scorecard: Scorecard, bucket: str) -> tuple[str, str]:
     """Return the subject and the text of a call's e-mail: ASCII, 72 columns, complete without any link."""
-    call_type = f", {scorecard.call.call_type}" if scorecard.call.call_type else ""
-    who = f"{call_name(scorecard, SUBJECT_NAME_CHARACTERS)}{call_type}"
+    call_type = f", {ascii_text(scorecard.call.call_type)}" if scorecard.call.call_type else ""
+    who = f"{_subject_name(scorecard)}{call_type}"[:SUBJECT_WHO_CHARACTERS]
     if scorecard.status == "needs_roles":
         subject = f"Check who is who: {who}"
     elif scorecard.coaching is None:

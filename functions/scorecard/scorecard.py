@@ -86,7 +86,10 @@ class Band(msgspec.Struct, frozen=True):
 
 
 class TalkListen(msgspec.Struct, frozen=True):
-    """Who talked how much. rep_ms and customer_ms: union of each side's utterances; rep_share: rep / (rep + customer)."""
+    """Who talked how much.
+
+    rep_ms and customer_ms: union of each side's utterances. rep_share: rep / (rep + customer).
+    """
 
     rep_ms: int | None
     customer_ms: int | None
@@ -180,7 +183,10 @@ class Shift(msgspec.Struct, frozen=True):
 
 
 class Sentiment(msgspec.Struct, frozen=True):
-    """AssemblyAI's label of each sentence's wording; not the person's feelings. shifts: null with a reason, or a list."""
+    """AssemblyAI's label of each sentence's wording; not the person's feelings.
+
+    shifts: an empty list when there are none, null with a reason when that cannot be known.
+    """
 
     what: str
     rows: RowCounts

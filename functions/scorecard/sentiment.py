@@ -1,9 +1,9 @@
 """Where the customer's wording changed. Pure.
 
 AssemblyAI labels every sentence. Single labels are noisy, so a shift is a stretch of the customer's sentences whose
-labels are too dense for chance at this call's own rates: maximal scoring segments of log-likelihood ratios, found in one
-pass (Ruzzo and Tompa, "A Linear Time Algorithm for Finding All Maximal Scoring Subsequences", ISMB 1999), kept where
-as good a stretch is rarely expected by chance (the extreme-value form of Karlin and Altschul, PNAS 1990).
+labels are too dense for chance at this call's own rates: maximal scoring segments of log-likelihood ratios, found in
+one pass (Ruzzo and Tompa, "A Linear Time Algorithm for Finding All Maximal Scoring Subsequences", ISMB 1999), kept
+where as good a stretch is rarely expected by chance (the extreme-value form of Karlin and Altschul, PNAS 1990).
 """
 
 import re
@@ -50,9 +50,12 @@ _EPISODE_RATES: dict[int, dict[int, float]] = {
 _NAMES: dict[int, Polarity] = {-1: "negative", 1: "positive"}
 
 _COURTESY_WORDS = frozenset(
-    ["hi", "hello", "hey", "thanks", "thank", "you", "great", "good", "nice", "to", "meet", "bye", "goodbye", "okay", "sure", "yes", "yeah", "perfect", "awesome", "sounds", "cool", "have", "a", "day", "one", "take", "care", "talk", "soon", "appreciate", "it", "so", "much", "again", "very"]
+    """
+    hi hello hey thanks thank you great good nice to meet bye goodbye okay sure yes yeah perfect awesome sounds
+    cool have a day one take care talk soon appreciate it so much again very
+    """.split()  # noqa: SIM905 - a list would take a page
 )
-_COURTESY_PHRASES = re.compile(r"\b(thank|nice to meet|bye|take care|have a good)\b")
+_COURTESY_PHRASES = re.compile(r"\b(thanks?|nice to meet|(good)?bye|take care|have a good)\b")
 _COURTESY_MS = 60_000
 
 
@@ -111,8 +114,9 @@ def read_sentiment(rows: Sequence[SentimentRow], utterances: Sequence[Utterance]
         for side in ("rep", "customer")
     }
     by_side = SentimentBySide(rep=_counts(sides["rep"]), customer=_counts(sides["customer"]))
+    first_ms = min(utterance.start_ms for utterance in utterances)
     last_ms = max(utterance.end_ms for utterance in utterances)
-    usable = [row for row in sides["customer"] if _is_usable(row, utterances[row.utterance], last_ms)]
+    usable = [row for row in sides["customer"] if _is_usable(row, utterances[row.utterance], first_ms, last_ms)]
     if len(usable) < MINIMUM_ROWS:
         return Reading(counts, by_side, None, "too_few_rows", len(usable))
     return Reading(counts, by_side, find_shifts(usable, utterances), None, len(usable))
@@ -172,7 +176,7 @@ def _counts(rows: Sequence[PlacedRow]) -> SentimentCounts:
     )
 
 
-def _is_usable(row: PlacedRow, utterance: Utterance, last_ms: int) -> bool:
+def _is_usable(row: PlacedRow, utterance: Utterance, first_ms: int, last_ms: int) -> bool:
     """Leave out what is too short to mean anything, and greetings, thanks and farewells."""
     tokens = [
         token
@@ -181,7 +185,7 @@ def _is_usable(row: PlacedRow, utterance: Utterance, last_ms: int) -> bool:
     ]
     if row.past_word - row.first_word <= 3 or _COURTESY_WORDS.issuperset(tokens):
         return False
-    at_an_end = row.start_ms < _COURTESY_MS or row.start_ms >= last_ms - _COURTESY_MS
+    at_an_end = row.start_ms < first_ms + _COURTESY_MS or row.start_ms >= last_ms - _COURTESY_MS
     return not (at_an_end and _COURTESY_PHRASES.search(" ".join(tokens)))
 
 
@@ -195,8 +199,10 @@ class _Episode(msgspec.Struct, frozen=True):
 
 
 def find_shifts(rows: Sequence[PlacedRow], utterances: Sequence[Utterance]) -> list[ShiftCandidate]:
-    """Return the stretches of usable customer rows whose wording differs, the least likely by chance first in rank,
-    in order of time, at most three."""
+    """Return the stretches of usable customer rows whose wording differs, in order of time.
+
+    Of more than three, the three that chance explains least.
+    """
     labels = [row.label if row.confidence >= 0.5 else 0 for row in rows]
     episodes = [
         episode for polarity in (-1, 1) for episode in _episodes(labels, polarity) if _is_spread(rows, labels, episode)

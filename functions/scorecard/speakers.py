@@ -64,7 +64,7 @@ def assign_roles(
     }
     found = set(sides.values())
     reasons = []
-    if found == {"rep"} or found == {"customer"}:
+    if found in ({"rep"}, {"customer"}):
         reasons.append("one_role_for_all")
     elif not {"rep", "customer"} <= found:
         reasons.append("role_missing")

@@ -16,7 +16,10 @@ SIZE_LIMIT_BYTES = 5 * 1000**3
 
 # What AssemblyAI reads: https://www.assemblyai.com/docs/faq (file types).
 AUDIO_SUFFIXES = frozenset(
-    [".3ga", ".8svx", ".aac", ".ac3", ".aif", ".aiff", ".alac", ".amr", ".ape", ".au", ".dss", ".flac", ".flv", ".m4a", ".m4b", ".m4p", ".m4r", ".mp3", ".mpga", ".ogg", ".oga", ".mogg", ".opus", ".qcp", ".tta", ".voc", ".wav", ".wma", ".wv", ".webm", ".mts", ".m2ts", ".ts", ".mov", ".mp2", ".mp4", ".m4v", ".mxf"]
+    """
+    .3ga .8svx .aac .ac3 .aif .aiff .alac .amr .ape .au .dss .flac .flv .m4a .m4b .m4p .m4r .mp3 .mpga .ogg .oga
+    .mogg .opus .qcp .tta .voc .wav .wma .wv .webm .mts .m2ts .ts .mov .mp2 .mp4 .m4v .mxf
+    """.split()  # noqa: SIM905 - a list would take a page
 )
 
 # What S3 stores when the uploader names no type.
@@ -106,7 +109,7 @@ def require_recording(key: str, recording: Recording) -> None:
     if not (suffix in AUDIO_SUFFIXES or says_media or says_nothing):
         raise UnsupportedRecording(
             "not_a_recording",
-            f"neither the name ({suffix or 'no suffix'}) nor the type ({content_type or 'none'}) is one of sound or video",
+            f"neither the name ({suffix or 'no suffix'}) nor the type ({content_type or 'none'}) is of sound or video",
             next_step="Upload an audio or video file, for example .mp3, .m4a or .wav.",
         )
 

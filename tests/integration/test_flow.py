@@ -86,8 +86,11 @@ def test_sentiment_follows_the_words_and_not_the_rows_own_speaker(stack: Stack) 
     card = stack.document("scorecards", recording(name))
 
     assert "[Speaker" not in json.dumps(card)
-    (shift,) = card["sentiment"]["shifts"]
+    own, shift = card["sentiment"]["shifts"]
+    # The customer's complaint about the tool of today is no drop.
+    assert own["about"] == "their_own_situation"
     assert shift["to"] == "negative"
+    assert shift["strength"] == "clear"
     assert shift["recovered"]
     assert shift["about"] == "our_offer_or_rep"
     assert card["roles"]["mapping"][shift["quote"]["label"]] == "customer"

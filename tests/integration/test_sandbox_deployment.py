@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-
 from tests.sandbox.cloud import ROOT, Cloud
 from tests.sandbox.template import Template, TemplateError, read
 
@@ -31,9 +30,7 @@ def test_every_resource_of_the_template_exists(cloud: Cloud) -> None:
     """Each resource whose condition holds has a physical id, and AWS's own lists show the physical ones."""
     assert cloud.resources.keys() == transformed(**EMAIL).resources.keys()
     queues = cloud.client("sqs").list_queues()["QueueUrls"]
-    assert {cloud.resources[name] for name in ("RecordingsQueue", "CallbacksQueue", "CallbacksDlq")} <= set(
-        queues
-    )
+    assert {cloud.resources[name] for name in ("RecordingsQueue", "CallbacksQueue", "CallbacksDlq")} <= set(queues)
     alarms = cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert {alarm["AlarmName"] for alarm in alarms} == {
         physical_id for name, physical_id in cloud.resources.items() if name.endswith("Alarm")
@@ -51,9 +48,9 @@ def test_settings_of_the_template_are_applied(cloud: Cloud) -> None:
     assert cloud.resources["CallbacksDlq"].rsplit("/", 1)[-1] in attributes["RedrivePolicy"]
     table = cloud.client("dynamodb").describe_time_to_live(TableName=cloud.resources["StateTable"])
     assert table["TimeToLiveDescription"]["AttributeName"] == "expiration"
-    (subscription,) = cloud.client("sns").list_subscriptions_by_topic(
-        TopicArn=cloud.resources["ScorecardsTopic"]
-    )["Subscriptions"]
+    (subscription,) = cloud.client("sns").list_subscriptions_by_topic(TopicArn=cloud.resources["ScorecardsTopic"])[
+        "Subscriptions"
+    ]
     assert subscription["Endpoint"] == EMAIL["NotificationEmail"]
 
 
@@ -69,13 +66,21 @@ def test_a_functions_environment_is_resolved(cloud: Cloud) -> None:
         assert "{{" not in value
 
 
+@pytest.mark.parametrize("name", ["Submit", "Scorecard"])
+def test_a_function_may_write_its_own_log(cloud: Cloud, name: str) -> None:
+    """Each role writes streams of its function's log group, and makes no group."""
+    group = f"arn:aws:logs:eu-west-1:123456789012:log-group:{cloud.resources[f'{name}LogGroup']}"
+    stream = f"{group}:log-stream:2026/01/01/[$LATEST]0123456789abcdef"
+    for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+        assert cloud.is_permitted(f"{name}Role", action, stream)
+    assert not cloud.is_permitted(f"{name}Role", "logs:CreateLogGroup", group)
+    assert not cloud.is_permitted(f"{name}Role", "logs:PutLogEvents", stream.replace(name, "Other"))
+
+
 def test_parameters_and_conditions_choose() -> None:
     """A condition that does not hold leaves its resources out and takes the other branch."""
     template = transformed(RecordingsBucketName="mine", AssemblyAIRegion="eu")
-    assert (
-        not {"RecordingsBucket", "RecordingsBucketPolicy", "ScorecardsSubscription"}
-        & template.resources.keys()
-    )
+    assert not {"RecordingsBucket", "RecordingsBucketPolicy", "ScorecardsSubscription"} & template.resources.keys()
 
 
 @pytest.mark.parametrize(
@@ -95,7 +100,7 @@ def test_parameters_outside_their_bounds_are_refused(parameters: dict[str, str])
 
 
 def test_a_second_cloud_in_one_process_is_refused(cloud: Cloud) -> None:
-    """moto's state belongs to the process, so two clouds would meet; the first one stays as it was."""
+    """The state of moto belongs to the process, so two clouds would meet; the first one stays as it was."""
     with pytest.raises(RuntimeError, match="already"):
         Cloud().start()
     assert cloud.client("s3").list_buckets()["Buckets"]

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.integration.test_sandbox_gateway import (
     call_back,
     check_callbacks_are_queued_as_they_are,
@@ -16,6 +15,15 @@ from tests.sandbox.cloud import Cloud
 from tests.sandbox.deployment import DeploymentError, UnsupportedResourceError
 from tests.sandbox.template import UnresolvedReferenceError, UnsupportedTemplateError
 
+BUCKET_THAT_NOTIFIES_A_TOPIC = """{
+    Type: 'AWS::S3::Bucket',
+    Properties: {
+        NotificationConfiguration: {
+            EventBridgeConfiguration: {EventBridgeEnabled: true},
+            TopicConfigurations: [],
+        },
+    },
+}"""
 EMAIL = {"NotificationEmail": "coach@example.com"}
 
 Edit = Callable[[dict[str, Any]], None]
@@ -71,8 +79,7 @@ def test_a_reference_to_nothing_is_found_before_the_deployment(edit: Edit) -> No
         ("{Type: 'AWS::SQS::Queue', CreationPolicy: {}}", "CreationPolicy"),
         ("{Type: 'AWS::SQS::Queue', Properties: {VisibilityTimeOut: 1}}", r"Thing\.VisibilityTimeOut"),
         (
-            "{Type: 'AWS::S3::Bucket', Properties: {NotificationConfiguration: "
-            "{EventBridgeConfiguration: {EventBridgeEnabled: true}, TopicConfigurations: []}}}",
+            BUCKET_THAT_NOTIFIES_A_TOPIC,
             r"Thing\.NotificationConfiguration\.TopicConfigurations",
         ),
         (
@@ -103,9 +110,7 @@ def set_role_for_another_service(document: dict[str, Any]) -> None:
 
 def forbid_receiving(document: dict[str, Any]) -> None:
     statements = resource(document, "SubmitRole")["Policies"][0]["PolicyDocument"]["Statement"]
-    next(item for item in statements if item.get("Sid") == "TakeRecordings")["Action"].remove(
-        "sqs:ReceiveMessage"
-    )
+    next(item for item in statements if item.get("Sid") == "TakeRecordings")["Action"].remove("sqs:ReceiveMessage")
 
 
 def fill_environment(document: dict[str, Any]) -> None:
@@ -172,9 +177,7 @@ def drop_the_key_requirement(document: dict[str, Any]) -> None:
 
 
 def forget_to_encode(document: dict[str, Any]) -> None:
-    integration(document)["requestTemplates"]["application/json"] = (
-        "Action=SendMessage&MessageBody=$input.body"
-    )
+    integration(document)["requestTemplates"]["application/json"] = "Action=SendMessage&MessageBody=$input.body"
 
 
 def misname_the_action(document: dict[str, Any]) -> None:
@@ -183,9 +186,7 @@ def misname_the_action(document: dict[str, Any]) -> None:
 
 
 def take_another_role(document: dict[str, Any]) -> None:
-    statements = document["Resources"]["WebhookRole"]["Properties"]["Policies"][0]["PolicyDocument"][
-        "Statement"
-    ]
+    statements = document["Resources"]["WebhookRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     statements[0]["Resource"] = {"Fn::GetAtt": ["RecordingsQueue", "Arn"]}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-
+from tests.sandbox.account import Account
 from tests.sandbox.cloud import Cloud
 from tests.sandbox.gateway import MAXIMUM_PAYLOAD_BYTES, check_definition, render
 from tests.sandbox.template import UnsupportedTemplateError
@@ -30,9 +30,7 @@ def cloud(running: Cloud) -> Cloud:
 
 
 def key(cloud: Cloud, letter: str = "A") -> str:
-    secret = cloud.client("secretsmanager").get_secret_value(
-        SecretId=cloud.resources[f"WebhookKey{letter}Secret"]
-    )
+    secret = cloud.client("secretsmanager").get_secret_value(SecretId=cloud.resources[f"WebhookKey{letter}Secret"])
     value: str = secret["SecretString"]
     return value
 
@@ -123,9 +121,7 @@ def test_json_is_json_with_a_charset_too(cloud: Cloud, content_type: str) -> Non
 )
 def test_other_methods_and_paths_do_not_exist(cloud: Cloud, method: str, path: str) -> None:
     """API Gateway's answer to an unknown route is 403, with the key as without."""
-    response = requests.request(
-        method, cloud.gateway_url + path, headers={"x-api-key": key(cloud)}, timeout=10
-    )
+    response = requests.request(method, cloud.gateway_url + path, headers={"x-api-key": key(cloud)}, timeout=10)
     assert (response.status_code, response.json()) == (403, {"message": "Missing Authentication Token"})
 
 
@@ -151,6 +147,12 @@ def test_a_failing_queue_is_our_fault(cloud: Cloud) -> None:
     assert call_back(cloud).status_code == 200
 
 
+def test_an_unreachable_queue_is_our_fault(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When SQS cannot be reached at all the answer is a 504."""
+    monkeypatch.setattr(Account, "endpoint_url", "http://127.0.0.1:1")
+    assert call_back(cloud).status_code == 504
+
+
 def test_a_definition_beyond_the_gateway_is_refused() -> None:
     """An integration of another type is named, not served wrongly."""
     integration = {"type": "aws_proxy", "uri": "arn:aws:lambda", "requestTemplates": {}, "responses": {}}
@@ -162,7 +164,4 @@ def test_a_definition_beyond_the_gateway_is_refused() -> None:
 def test_mapping_templates_are_velocity() -> None:
     """$util.urlEncode encodes as Java does, and a body is text, never a template."""
     assert render("$util.urlEncode($input.body)", "a b&c=*~é$x", {}) == "a+b%26c%3D*%7E%C3%A9%24x"
-    assert (
-        render("$context.requestId-$input.body", "$util.urlEncode(1)", {"requestId": "r"})
-        == "r-$util.urlEncode(1)"
-    )
+    assert render("$context.requestId $input.body", "$util.urlEncode(1)", {"requestId": "r"}) == "r $util.urlEncode(1)"

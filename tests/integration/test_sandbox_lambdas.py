@@ -1,21 +1,19 @@
 """The sandbox runs functions and feeds them from queues as Lambda does."""
 
 import json
-import os
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.sandbox.cloud import Cloud
 from tests.sandbox.event_sources import failed_item_identifiers
-from tests.sandbox.lambdas import InvocationError
+from tests.sandbox.lambdas import InvocationError, Invocations, TimedOutError
 
 HANDLER = """
-    import json, os, sys, time
-    import boto3, layered
+    import json, os, sys
+    import time, boto3, layered
 
     warm = []
 
@@ -31,8 +29,6 @@ HANDLER = """
                     raise ValueError("as told")
                 case "crash":
                     os._exit(7)
-                case "sleep":
-                    time.sleep(60)
                 case "meet":
                     (open(command["folder"] + "/" + str(os.getpid()), "w")).close()
                     while len(os.listdir(command["folder"])) < command["count"]:
@@ -64,7 +60,7 @@ TEMPLATE = """
       Work:
         Type: AWS::SQS::Queue
         Properties:
-          VisibilityTimeout: 2
+          VisibilityTimeout: 60
           RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 2}
       Dead:
         Type: AWS::SQS::Queue
@@ -80,7 +76,7 @@ TEMPLATE = """
           Runtime: python3.13
           CodeUri: code
           Layers: [!Ref Layer]
-          Timeout: 2
+          Timeout: 20
           Role: !GetAtt WorkerRole.Arn
           Environment: {Variables: {REPORTS_QUEUE_URL: !Ref Reports}}
           Events:
@@ -91,6 +87,17 @@ TEMPLATE = """
                 BatchSize: 2
                 FunctionResponseTypes: [ReportBatchItemFailures]
                 ScalingConfig: {MaximumConcurrency: 2}
+      Sleeper:
+        Type: AWS::Serverless::Function
+        Properties: &sleeper
+          Handler: sleeper.lambda_handler
+          Runtime: python3.13
+          CodeUri: code
+          Timeout: 1
+          Role: !GetAtt WorkerRole.Arn
+      Unborn:
+        Type: AWS::Serverless::Function
+        Properties: {<<: *sleeper, Handler: missing.lambda_handler}
       WorkerRole:
         Type: AWS::IAM::Role
         Properties:
@@ -117,6 +124,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "code").mkdir()
     (folder / "layer").mkdir()
     (folder / "code/worker.py").write_text(textwrap.dedent(HANDLER))
+    (folder / "code/sleeper.py").write_text("import time\ndef lambda_handler(event, _): time.sleep(event)")
     (folder / "layer/layered.py").write_text("NAME = 'the layer'")
     (folder / "template.yaml").write_text(textwrap.dedent(TEMPLATE))
     return folder
@@ -138,8 +146,7 @@ def cloud(running: Cloud) -> Cloud:
 
 def send(cloud: Cloud, *commands: dict[str, Any], **arguments: Any) -> None:
     entries = [
-        {"Id": str(number), "MessageBody": json.dumps(command), **arguments}
-        for number, command in enumerate(commands)
+        {"Id": str(number), "MessageBody": json.dumps(command), **arguments} for number, command in enumerate(commands)
     ]
     cloud.client("sqs").send_message_batch(QueueUrl=cloud.resources["Work"], Entries=entries)
 
@@ -194,10 +201,10 @@ def test_the_environment_is_lambdas_own(cloud: Cloud, monkeypatch: pytest.Monkey
     assert environment["AWS_ACCESS_KEY_ID"] == cloud.function_credentials("Worker").access_key_id
     assert environment["AWS_REGION"] == "eu-west-1"
     assert environment["LAMBDA_TASK_ROOT"] == told["folder"]
-    assert os.getcwd() not in told["path"]
+    assert str(Path.cwd()) not in told["path"]
     assert told["layer"] == "the layer"
     assert told["arn"].endswith(environment["AWS_LAMBDA_FUNCTION_NAME"])
-    assert 0 < told["remaining_ms"] <= 2_000
+    assert 0 < told["remaining_ms"] <= 20_000
 
 
 def test_a_process_is_used_again(cloud: Cloud) -> None:
@@ -209,7 +216,7 @@ def test_a_process_is_used_again(cloud: Cloud) -> None:
 
 
 def test_only_the_failed_message_of_a_batch_comes_again(cloud: Cloud) -> None:
-    """batchItemFailures keeps the named message hidden until its visibility ends, then the dead-letter queue has it."""
+    """A message named in batchItemFailures stays hidden, comes again, and ends in the dead-letter queue."""
     send(cloud, {"do": "fail"}, {"do": "nothing"})
     cloud.wait_until(lambda: cloud.queue_depth("Work") == 1)
     (message,) = cloud.messages("Work")
@@ -227,11 +234,10 @@ def test_only_the_failed_message_of_a_batch_comes_again(cloud: Cloud) -> None:
     [
         ("raise", "errors", "as told"),
         ("crash", "crashes", "Runtime exited with 7"),
-        ("sleep", "timeouts", "Task timed out after 2.00 seconds"),
     ],
 )
 def test_a_failed_invocation_leaves_the_message(cloud: Cloud, command: str, kind: str, line: str) -> None:
-    """An exception, a crash and a time-out each count, are logged, keep the message, and the next event runs."""
+    """An exception and a crash each count, are logged, keep the message, and the next event runs."""
     before = getattr(cloud.invocations["Worker"], kind)
     send(cloud, {"do": command})
     cloud.wait_until(lambda: getattr(cloud.invocations["Worker"], kind) == before + 1)
@@ -251,6 +257,22 @@ def test_events_run_side_by_side_up_to_the_maximum(cloud: Cloud, tmp_path: Path)
     cloud.wait_until(lambda: cloud.queue_depth("Work") == 0)
     assert len(list(tmp_path.iterdir())) == 2
     assert cloud.invocations["Worker"].count - before <= 3
+
+
+def test_a_late_process_is_killed(cloud: Cloud) -> None:
+    """Past its time-out an invocation is over, the process with it, and the next one begins in a new process."""
+    with pytest.raises(TimedOutError, match=r"Task timed out after 1\.00 seconds"):
+        cloud.invoke("Sleeper", 60)
+    assert cloud.invoke("Sleeper", 0) is None
+    assert cloud.invocations["Sleeper"] == Invocations(count=2, errors=1, timeouts=1)
+    assert "Task timed out" in cloud.logs("Sleeper")
+
+
+def test_a_handler_that_cannot_be_imported_fails_each_time(cloud: Cloud) -> None:
+    """A function that cannot start is an error of each invocation, with the reason."""
+    for _ in range(2):
+        with pytest.raises(InvocationError, match="No module named 'missing'"):
+            cloud.invoke("Unborn", {})
 
 
 def test_a_function_can_be_invoked_by_hand(cloud: Cloud) -> None:

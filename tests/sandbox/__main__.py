@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a parameter of template.yaml"
     )
+    up.add_argument("--out", type=Path, default=Path("out"), help="where the functions' logs go (out)")
     up.set_defaults(run=_up)
 
     assemblyai = commands.add_parser("assemblyai", help="serve the AssemblyAI stand-in alone")
@@ -69,7 +70,7 @@ def _demo(asked: argparse.Namespace) -> int:
 def _up(asked: argparse.Namespace) -> int:
     from tests.sandbox.demo import up
 
-    return up(_pairs(asked.parameter))
+    return up(asked.out, _pairs(asked.parameter))
 
 
 def _assemblyai(asked: argparse.Namespace) -> int:

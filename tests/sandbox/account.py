@@ -1,9 +1,10 @@
 """One AWS account in one region: moto behind a guard, on a loopback port."""
 
+import os
 import secrets
 import threading
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,16 +21,15 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from moto.s3.models import FakeBucket, s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import Topic, sns_backends
-from moto.sqs.models import Queue, sqs_backends
+from moto.sqs.models import Queue, SQSBackend, sqs_backends
 from moto.sts.models import sts_backends
-from werkzeug.serving import BaseWSGIServer, make_server
-
 from tests.sandbox.calls import AwsError, Call
 from tests.sandbox.eventbridge import EventBridge
 from tests.sandbox.guard import Caller, Fault, Guard
 from tests.sandbox.permissions import Permission
 from tests.sandbox.policies import Policy, Principal, Question, is_permitted
 from tests.sandbox.session import isolated_session
+from werkzeug.serving import BaseWSGIServer, make_server
 
 _one_account = threading.Lock()
 
@@ -92,10 +92,15 @@ class Account:
         self._resources.close()
 
     def _moto_patches(self) -> list[AbstractContextManager[Any]]:
+        receive_message = _with_named_queue_locked(SQSBackend.receive_message)
         return [
+            _without_aws_profile(),
             mock.patch("moto.s3.notifications._send_event_bridge_message", self.eventbridge.object_event),
             # moto takes a Deny with a condition, such as "TLS only", for a Deny; the guard decides instead.
             mock.patch.object(FakeBucket, "get_permission", return_value=PermissionResult.NEUTRAL),
+            # moto rewrites a queue's list to delete from it, and forgets what was sent meanwhile.
+            mock.patch.object(Queue, "delete_message", _with_queue_locked(Queue.delete_message)),
+            mock.patch.object(SQSBackend, "receive_message", receive_message),
         ]
 
     @property
@@ -241,6 +246,32 @@ class Account:
         if not is_permitted(question, identity=(), resource=self._resource_policies(queue_arn)):
             raise AwsError("AccessDenied", f"{queue_arn} does not let the rule send", 403)
         sqs_backends[self.account_id][self.region].send_message(queue_arn.rsplit(":", 1)[-1], body)
+
+
+@contextmanager
+def _without_aws_profile() -> Iterator[None]:
+    """Hide the user's profile: moto makes boto3 sessions, and they fail where the profile does not exist."""
+    hidden = {name: os.environ.pop(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE") if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+def _with_queue_locked(method: Callable[..., Any]) -> Callable[..., Any]:
+    def call(queue: Queue, *args: Any, **kwargs: Any) -> Any:
+        with queue._messages_lock:
+            return method(queue, *args, **kwargs)
+
+    return call
+
+
+def _with_named_queue_locked(method: Callable[..., Any]) -> Callable[..., Any]:
+    def call(backend: SQSBackend, queue_name: str, *args: Any, **kwargs: Any) -> Any:
+        with backend.get_queue(queue_name)._messages_lock:
+            return method(backend, queue_name, *args, **kwargs)
+
+    return call
 
 
 class _QuietRequestHandler(MotoRequestHandler):

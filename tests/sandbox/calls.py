@@ -7,7 +7,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
-Protocol = Literal["json", "query", "s3", "rest"]
+Protocol = Literal["json", "query", "rest"]
 
 _OBJECT_OPERATIONS = {
     ("GET", None): "GetObject",
@@ -90,6 +90,14 @@ class HttpRequest:
     def query(self) -> dict[str, str]:
         return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
+    @property
+    def protocol(self) -> Protocol:
+        """The protocol in which the service wants its answer."""
+        if "x-amz-target" in self.headers:
+            return "json"
+        is_form = self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        return "query" if is_form else "rest"
+
 
 @dataclass(frozen=True)
 class Call:
@@ -104,19 +112,21 @@ class Call:
     @classmethod
     def parse(cls, request: HttpRequest, scope: CredentialScope) -> "Call":
         """Find out what is asked. Raises AwsError for a body that cannot be read."""
-        if scope.service == "s3":
+        service, protocol = scope.service, request.protocol
+        if service == "s3":
             operation, parameters = _s3_call(request)
-            return cls("s3", operation, scope.region, "s3", parameters)
-        if target := request.headers.get("x-amz-target"):
-            return cls(scope.service, target.split(".")[-1], scope.region, "json", _json_object(request.body))
-        if "/operation/" in request.path:
-            return cls(scope.service, request.path.rsplit("/", 1)[-1], scope.region, "rest")
-        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        elif protocol == "json":
+            operation = request.headers["x-amz-target"].split(".")[-1]
+            parameters = _json_object(request.body)
+        elif protocol == "query":
             form = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
-            if scope.service == "sqs":
-                form.setdefault("QueueUrl", request.path)
-            return cls(scope.service, form.get("Action", ""), scope.region, "query", form)
-        return cls(scope.service, f"{request.method} {request.path}", scope.region, "rest")
+            # A queue may be named by the path alone.
+            operation, parameters = form.get("Action", ""), {"QueueUrl": request.path, **form}
+        elif "/operation/" in request.path:
+            operation, parameters = request.path.rsplit("/", 1)[-1], {}
+        else:
+            operation, parameters = f"{request.method} {request.path}", {}
+        return cls(service, operation, scope.region, protocol, parameters)
 
 
 def _json_object(body: bytes) -> Mapping[str, Any]:
@@ -134,7 +144,13 @@ def _s3_call(request: HttpRequest) -> tuple[str, Mapping[str, Any]]:
     # An argument without a value (?versioning) chooses another operation on the same bucket or object.
     subresources = [part for part in request.query_string.split("&") if part and "=" not in part]
     arguments = request.query.keys() | set(subresources)
-    parameters = {"Bucket": bucket, "Key": key, "CopySource": request.headers.get("x-amz-copy-source", "")}
+    parameters = {
+        "Bucket": bucket,
+        "Key": key,
+        "VersionId": request.query.get("versionId", ""),
+        "CopySource": request.headers.get("x-amz-copy-source", ""),
+        "Tagging": request.headers.get("x-amz-tagging", ""),
+    }
     if not bucket:
         return "ListBuckets", {}
     known = _OBJECT_OPERATIONS if key else _BUCKET_OPERATIONS
@@ -148,14 +164,14 @@ def _s3_call(request: HttpRequest) -> tuple[str, Mapping[str, Any]]:
 
 def render_error(error: AwsError, protocol: Protocol, request_id: str) -> tuple[str, bytes]:
     """Return content type and body of an error answer in the service's own protocol."""
+    fields = f"<Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
+    request = f"<RequestId>{request_id}</RequestId>"
     match protocol:
         case "json":
             body = json.dumps({"__type": error.code, "message": error.message})
             return "application/x-amz-json-1.0", body.encode()
-        case "s3":
-            fields = f"<Code>{error.code}</Code><Message>{escape(error.message)}</Message><RequestId>{request_id}</RequestId>"
-            return "application/xml", f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{fields}</Error>'.encode()
-        case _:
-            fields = f"<Type>Sender</Type><Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
-            body = f"<ErrorResponse><Error>{fields}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        case "query":
+            body = f"<ErrorResponse><Error><Type>Sender</Type>{fields}</Error>{request}</ErrorResponse>"
             return "text/xml", body.encode()
+        case "rest":
+            return "application/xml", f"<Error>{fields}{request}</Error>".encode()

@@ -193,9 +193,9 @@ class Cloud:
         name = source.queue_arn.rsplit(":", 1)[-1]
         return QueuePoller(
             source,
+            function,
             queue=self._account.queue(name),
             url=f"{self.endpoint_url}/{self._account.account_id}/{name}",
-            function=function,
             sqs=self.client("sqs", function.settings.credentials),
             region=self.region,
         )
@@ -232,7 +232,7 @@ class Cloud:
 
     @property
     def hosts(self) -> dict[str, str]:
-        """The public host names of the stack's APIs and where they answer here: a private DNS for whoever calls back."""
+        """The public host names of the stack's APIs and where they answer here, as a DNS for whoever calls back."""
         return {gateway.host: gateway.url for gateway in self._gateways}
 
     def environment(self, function: str) -> dict[str, str]:
@@ -300,7 +300,7 @@ class Cloud:
             message.delayed_until = message.visible_at = 0.0
 
     def empty(self, queue: str) -> None:
-        """Drop every message of a queue. (SQS allows a purge a minute.)"""
+        """Drop every message of a queue; unlike a purge, more than once a minute."""
         stored = self._queue(queue)
         stored.pending_messages.clear()
         stored._messages = []
@@ -328,10 +328,16 @@ class Cloud:
         return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
 
     def fault(
-        self, service: str, operation: str = "*", *, status: int | None = 500, delay_seconds: float = 0.0
+        self,
+        service: str,
+        operation: str = "*",
+        *,
+        status: int | None = 500,
+        code: str = "InternalError",
+        delay_seconds: float = 0.0,
     ) -> AbstractContextManager[None]:
         """Let calls to an AWS service be late, and fail with a status unless it is None, inside a `with` block."""
-        return self._account.fault(Fault(service, operation, status, delay_seconds))
+        return self._account.fault(Fault(service, operation, status, code, delay_seconds))
 
     def wait_until(self, condition: Callable[[], Any], timeout_seconds: float = 10.0) -> Any:
         """Return the condition's first true value. Raises TimeoutError, with the functions' logs, if none comes."""

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from callcoach.documents import Failure, Kind, Submission, document_key
@@ -66,13 +65,18 @@ def _sample_drop(folder: Path) -> Drop:
 
 
 @contextmanager
-def samples_cloud(parameters: Mapping[str, str] | None = None) -> Iterator[tuple[Cloud, AssemblyAI]]:
+def samples_cloud(
+    logs: Path, parameters: Mapping[str, str] | None = None
+) -> Iterator[tuple[Cloud, AssemblyAI]]:
     """Run the deployed stack beside the stand-in, each knowing where the other is."""
     with AssemblyAI(
         STAND_IN_KEY, delay_seconds=TRANSCRIBE_SECONDS, chat_delay_seconds=COACH_SECONDS
     ) as stand_in:
         deployed = {"AssemblyAIEndpointUrl": stand_in.url, "NotificationEmail": "manager@example.com"}
-        with Cloud(parameters=deployed | dict(parameters or {}), secrets={SECRET_NAME: STAND_IN_KEY}) as cloud:
+        cloud = Cloud(
+            parameters=deployed | dict(parameters or {}), secrets={SECRET_NAME: STAND_IN_KEY}, function_log=logs
+        )
+        with cloud:
             stand_in.hosts.update(cloud.hosts)
             yield cloud, stand_in
 
@@ -81,7 +85,7 @@ def demo(out: Path, recording: Path | None, api_key: str | None, region: str) ->
     """Score the sample calls, or a recording of your own by the real AssemblyAI; return 1 if a call got no scorecard."""
     if recording is None:
         print("Deploying template.yaml on the embedded cloud")
-        with samples_cloud() as (cloud, stand_in):
+        with samples_cloud(_fresh_logs(out)) as (cloud, stand_in):
             return _run(cloud, sample_drops(), out, SAMPLE_SECONDS, lambda: _steps_of_stand_in(stand_in))
     if not recording.is_file():
         print(f"{recording} is no file", file=sys.stderr)
@@ -104,9 +108,16 @@ def score_for_real(
     drop = Drop(key=recording.name, file=recording, metadata={})
     with Relay(api_url, gateway_url, poll_seconds=poll_seconds) as relay:
         parameters = {"AssemblyAIEndpointUrl": relay.url, "NotificationEmail": "manager@example.com"}
-        with Cloud(parameters=parameters, secrets={SECRET_NAME: api_key}) as cloud:
+        with Cloud(parameters=parameters, secrets={SECRET_NAME: api_key}, function_log=_fresh_logs(out)) as cloud:
             relay.hosts.update(cloud.hosts)
             return _run(cloud, [drop], out, REAL_SECONDS, lambda: relay.steps)
+
+
+def _fresh_logs(out: Path) -> Path:
+    """Return where this run's functions write, without the lines of an earlier run."""
+    logs = out / "logs"
+    shutil.rmtree(logs, ignore_errors=True)
+    return logs
 
 
 def _document(cloud: Cloud, kind: Kind, recording_key: str) -> bytes | None:
@@ -175,6 +186,7 @@ def _run(
     print(f"  {out}/reports/…html    open one in a browser")
     print(f"  {out}/scorecards/…json the same for machines")
     print(f"  {out}/mail/…txt        what the manager got")
+    print(f"  {out}/logs/…log        what the functions wrote")
     for drop in drops:
         if "scored" not in drop.seen:
             print(f"not scored: {drop.key}: {_reason(cloud, drop)}", file=sys.stderr)
@@ -213,12 +225,14 @@ def _copy(cloud: Cloud, drops: Sequence[Drop], mails: Sequence[Mail], out: Path)
         (out / "mail" / f"{number}.txt").write_text(text, "utf-8")
 
 
-def up(parameters: Mapping[str, Any]) -> int:
+def up(out: Path, parameters: Mapping[str, str]) -> int:
     """Keep the whole cloud running and say how to use it, until interrupted."""
-    with samples_cloud(parameters) as (cloud, stand_in):
+    logs = _fresh_logs(out)
+    with samples_cloud(logs, parameters) as (cloud, stand_in):
         print(f"AWS        {cloud.endpoint_url}   region {cloud.region}")
         print(f"AssemblyAI {stand_in.url}   key {STAND_IN_KEY}")
         print(f"webhook    {cloud.gateway_url}")
+        print(f"logs       {logs}/")
         for name, value in cloud.outputs.items():
             print(f"{name:<22} {value}")
         credentials = cloud.administrator

@@ -31,7 +31,7 @@ class Properties(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._values:
-            raise TemplateError(f"{self._path}.{name} is required")
+            raise TemplateError(f"{self._path} has no {name}")
         self._unread.discard(name)
         return self._wrap(f"{self._path}.{name}", self._values[name])
 
@@ -44,10 +44,13 @@ class Properties(Mapping[str, Any]):
     def __contains__(self, name: object) -> bool:
         return name in self._values
 
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self._values else default
+
     def document(self, name: str) -> Any:
         """Read a property whole, as the free-form document that it is."""
         if name not in self._values:
-            raise TemplateError(f"{self._path}.{name} is required")
+            raise TemplateError(f"{self._path} has no {name}")
         self._unread.discard(name)
         return self._values[name]
 

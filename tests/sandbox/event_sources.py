@@ -2,12 +2,11 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.sqs.models import Queue
-
 from tests.sandbox.deployment import QueueSource
 from tests.sandbox.lambdas import Function, InvocationError
 
@@ -20,7 +19,9 @@ Message = Mapping[str, Any]
 class QueuePoller:
     """Feeds one queue to one function, with the credentials of the function's role."""
 
-    def __init__(self, source: QueueSource, queue: Queue, url: str, function: Function, sqs: Any, region: str) -> None:
+    def __init__(
+        self, source: QueueSource, function: Function, *, queue: Queue, url: str, sqs: Any, region: str
+    ) -> None:
         self._source = source
         self._queue = queue
         self._url = url
@@ -51,7 +52,7 @@ class QueuePoller:
                 continue
             batch = self._receive()
             if batch:
-                self._workers.submit(self._handle, batch)
+                self._workers.submit(self._handle, batch).add_done_callback(self._report)
             else:
                 self._slots.release()
 
@@ -82,6 +83,10 @@ class QueuePoller:
                     self._delete(message)
         finally:
             self._slots.release()
+
+    def _report(self, handling: Future[None]) -> None:
+        if error := handling.exception():
+            self._complain(f"broke: {error!r}")
 
     def _failed_ids(self, result: Any, message_ids: set[str]) -> set[str]:
         if not self._source.reports_batch_item_failures:
@@ -123,7 +128,7 @@ def _message_attribute(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def failed_item_identifiers(result: Any) -> set[str] | None:
-    """Read a batch response: the failed messages' ids, none for a null or empty answer, None if it has another shape."""
+    """Read a batch response: the failed messages' ids, none for an empty answer, None for one of another shape."""
     if result is None or result == {}:
         return set()
     if not isinstance(result, Mapping) or "batchItemFailures" not in result:

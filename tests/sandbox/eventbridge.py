@@ -11,14 +11,15 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from moto.events.models import events_backends
-from moto.events.utils import EventMessageType
 from moto.s3.models import FakeBucket, FakeKey
 from moto.s3.notifications import S3NotificationEvent
-
 from tests.sandbox.calls import AwsError
+
+if TYPE_CHECKING:
+    from moto.events.utils import EventMessageType
 
 _REASONS = {
     S3NotificationEvent.OBJECT_CREATED_PUT_EVENT: "PutObject",
@@ -96,7 +97,7 @@ class EventBridge:
         body = json.dumps(event, separators=(",", ":"))
         rules = events_backends[self._account_id][self._region].event_buses["default"].rules
         for rule in list(rules.values()):
-            if rule.state == "ENABLED" and rule.event_pattern.matches_event(cast(EventMessageType, event)):
+            if rule.state == "ENABLED" and rule.event_pattern.matches_event(cast("EventMessageType", event)):
                 for target in rule.targets:
                     self._send_to_target(rule.arn, target, body)
 

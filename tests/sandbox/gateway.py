@@ -12,21 +12,19 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-import airspeed  # type: ignore[import-untyped]
+import airspeed
 import jsonschema
 import requests
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
-
 from tests.sandbox.account import Account, Credentials
 from tests.sandbox.calls import AwsError
 from tests.sandbox.deployment import RestApi, UsagePlan
+from tests.sandbox.http_server import Handler, Server
 from tests.sandbox.template import UnsupportedTemplateError
 
 MAXIMUM_PAYLOAD_BYTES = 10 * 1024 * 1024
@@ -63,8 +61,7 @@ _INTEGRATION_KEYS = {
     "requestTemplates",
     "responses",
 }
-_INTEGRATION_RESPONSE_KEYS = {"statusCode", "responseTemplates"}
-_GATEWAY_RESPONSE_KEYS = {"statusCode", "responseTemplates"}
+_RESPONSE_KEYS = {"statusCode", "responseTemplates"}
 _QUEUE_URI = re.compile(r"arn:[^:]+:apigateway:[^:]+:sqs:path/(?P<path>\d+/[\w-]+)")
 _HEADER_PARAMETER = "integration.request.header."
 
@@ -133,9 +130,7 @@ class Gateway:
         self._keys = _KeyRing(api.api_id, usage_plans, api_keys)
         self._session = requests.Session()
         self._session.trust_env = False
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self._answer))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._server: _Front | None = None
 
     @property
     def host(self) -> str:
@@ -143,15 +138,17 @@ class Gateway:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        if self._server is None:
+            raise RuntimeError("The gateway is not running")
+        return f"http://{self._server.address}"
 
     def start(self) -> None:
-        self._thread.start()
+        self._server = _Front(self._answer)
+        self._server.start()
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        if self._server is not None:
+            self._server.stop()
         self._session.close()
 
     def _answer(self, request: _Request) -> _Response:
@@ -159,7 +156,7 @@ class Gateway:
             stage, operation = self._route(request)
             self._check_key(request, stage, operation)
             if len(request.body) > MAXIMUM_PAYLOAD_BYTES:
-                raise _RefusedError("REQUEST_TOO_LARGE")
+                return self._gateway_response("REQUEST_TOO_LARGE")
             self._validate(request, operation)
             return self._integrate(request, stage, operation[f"{_EXTENSION}integration"])
         except _RefusedError as refusal:
@@ -173,9 +170,8 @@ class Gateway:
         return stage, operation
 
     def _check_key(self, request: _Request, stage: str, operation: Mapping[str, Any]) -> None:
-        if not operation.get("security"):
-            return
-        self._keys.use(request.headers.get("x-api-key"), stage)
+        if operation.get("security"):
+            self._keys.use(request.headers.get("x-api-key"), stage)
 
     def _validate(self, request: _Request, operation: Mapping[str, Any]) -> None:
         validator = operation.get(f"{_EXTENSION}request-validator")
@@ -184,7 +180,7 @@ class Gateway:
             return
         if not self._api.definition[f"{_EXTENSION}request-validators"][validator]["validateRequestBody"]:
             return
-        schema = {**content[request.media_type]["schema"], "components": self._api.definition["components"]}
+        schema = {**content[request.media_type]["schema"], "components": self._api.definition.get("components", {})}
         try:
             jsonschema.Draft4Validator(schema).validate(json.loads(request.body))
         except (ValueError, jsonschema.ValidationError):
@@ -229,15 +225,13 @@ class Gateway:
             name.removeprefix(_HEADER_PARAMETER): value.strip("'")
             for name, value in integration.get("requestParameters", {}).items()
         }
-        url = f"{self._account.endpoint_url}/{match['path']}"
-        signed = _sign(credentials, self._account.region, integration["httpMethod"], url, headers, body.encode())
+        method, url = integration["httpMethod"], f"{self._account.endpoint_url}/{match['path']}"
+        signed = AWSRequest(method=method, url=url, data=body.encode(), headers=headers)
+        _sign(signed, credentials, self._account.region)
+        timeout_seconds = integration.get("timeoutInMillis", 29_000) / 1000
         try:
             response = self._session.request(
-                integration["httpMethod"],
-                url,
-                headers=signed,
-                data=body.encode(),
-                timeout=integration.get("timeoutInMillis", 29_000) / 1000,
+                method, url, headers=dict(signed.headers), data=body.encode(), timeout=timeout_seconds
             )
         except requests.Timeout:
             raise _RefusedError("INTEGRATION_TIMEOUT") from None
@@ -309,7 +303,7 @@ def check_definition(definition: Mapping[str, Any]) -> None:
         "gateway responses", gateway_responses, {*_GATEWAY_RESPONSES, "DEFAULT_4XX", "DEFAULT_5XX", "QUOTA_EXCEEDED"}
     )
     for name, response in gateway_responses.items():
-        _refuse_unknown(f"gateway response {name}", response, _GATEWAY_RESPONSE_KEYS)
+        _refuse_unknown(f"gateway response {name}", response, _RESPONSE_KEYS)
     for path, methods in definition["paths"].items():
         for method, operation in methods.items():
             _check_operation(f"{method} {path}", operation, definition)
@@ -335,7 +329,7 @@ def _check_operation(name: str, operation: Mapping[str, Any], definition: Mappin
     for template in integration["requestTemplates"].values():
         _check_mapping_template(name, template)
     for pattern, response in integration["responses"].items():
-        _refuse_unknown(f"{name} integration response {pattern}", response, _INTEGRATION_RESPONSE_KEYS)
+        _refuse_unknown(f"{name} integration response {pattern}", response, _RESPONSE_KEYS)
         if response["statusCode"] not in operation["responses"]:
             raise UnsupportedTemplateError(f"{name}: no method response for {response['statusCode']}")
 
@@ -348,7 +342,7 @@ def _refuse_unknown(what: str, names: Mapping[str, Any], known: set[str]) -> Non
 
 def _check_mapping_template(name: str, template: str) -> None:
     """Refuse variables that are not provided: in the request their names would stand as text."""
-    for variable in re.findall(r"\$!?\{?(\w+(?:\.\w+)?)", template):
+    for variable in re.findall(r"\$!?\{?([\w-]+(?:\.[\w-]+)?)", template):
         if variable not in _VARIABLES:
             raise UnsupportedTemplateError(f"{name}: ${variable} in a mapping template")
 
@@ -383,39 +377,23 @@ class _Util:
         return base64.b64encode(text.encode()).decode()
 
 
-def _sign(
-    credentials: Credentials, region: str, method: str, url: str, headers: Mapping[str, str], body: bytes
-) -> dict[str, str]:
-    request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
-    botocore_credentials = BotocoreCredentials(
-        credentials.access_key_id, credentials.secret_access_key, credentials.session_token
-    )
-    SigV4Auth(botocore_credentials, "sqs", region).add_auth(request)
-    return dict(request.headers)
+def _sign(request: AWSRequest, credentials: Credentials, region: str) -> None:
+    keys = BotocoreCredentials(credentials.access_key_id, credentials.secret_access_key, credentials.session_token)
+    SigV4Auth(keys, "sqs", region).add_auth(request)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Front(Server):
+    def __init__(self, respond: Callable[[_Request], _Response]) -> None:
+        super().__init__(_FrontHandler)
+        self.respond = respond
 
-    def __init__(self, answer: Callable[[_Request], _Response], *args: Any) -> None:
-        self._gateway_answer = answer
-        super().__init__(*args)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Write no line per request."""
+class _FrontHandler(Handler):
+    server: _Front
 
     def _handle(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        response = self._gateway_answer(_Request(self.command, self.path, headers, body))
-        content = response.body.encode()
-        self.send_response(response.status)
-        for name, value in response.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        response = self.server.respond(_Request(self.command, self.path, headers, self.read_body()))
+        self.answer(response.status, response.body.encode(), response.headers)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _handle

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from werkzeug.wrappers import Response
-
 from tests.sandbox import strictness
 from tests.sandbox.calls import AwsError, Call, HttpRequest, render_error
 from tests.sandbox.permissions import Permission, needed_permissions
 from tests.sandbox.signatures import Signature, check_signature, read_signature
+from werkzeug.wrappers import Response
 
 WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -53,6 +52,7 @@ class Fault:
     service: str
     operation: str
     status: int | None
+    code: str
     delay_seconds: float
 
 
@@ -80,11 +80,9 @@ class Guard:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = _read(environ)
-        protocol: Any = "s3" if "x-amz-target" not in request.headers else "json"
         try:
             signature = read_signature(request)
             call, caller = self._admit(request, signature)
-            protocol = call.protocol
             self._suffer(call)
             if signature.is_presigned:
                 _sign_by_header(environ, request, signature)
@@ -92,9 +90,10 @@ class Guard:
             strictness.refuse_to_tell_missing_from_forbidden(
                 call, response.status_code, may_list=partial(self._may_list, call, caller)
             )
-            self._authority.after_call()
         except AwsError as error:
-            response = _error_response(error, protocol, request)
+            response = _error_response(error, request)
+        finally:
+            self._authority.after_call()
         return response(environ, start_response)
 
     def _admit(self, request: HttpRequest, signature: Signature) -> tuple[Call, Caller]:
@@ -119,7 +118,7 @@ class Guard:
             if fault.service == call.service and fault.operation in ("*", call.operation):
                 self._stopped.wait(fault.delay_seconds)
                 if fault.status is not None:
-                    raise AwsError("InternalError", "The sandbox was told to fail this call", fault.status)
+                    raise AwsError(fault.code, "The sandbox was told to fail this call", fault.status)
 
 
 def _access_denied(call: Call, caller: Caller, permission: Permission) -> AwsError:
@@ -157,9 +156,9 @@ def _sign_by_header(environ: dict[str, Any], request: HttpRequest, signature: Si
     environ["REQUEST_URI"] = environ["RAW_URI"] = request.path + ("?" + "&".join(kept) if kept else "")
 
 
-def _error_response(error: AwsError, protocol: Any, request: HttpRequest) -> Response:
+def _error_response(error: AwsError, request: HttpRequest) -> Response:
     request_id = str(uuid.uuid4())
-    content_type, body = render_error(error, protocol, request_id)
+    content_type, body = render_error(error, request.protocol, request_id)
     return Response(
         b"" if request.method == "HEAD" else body,
         status=error.status,

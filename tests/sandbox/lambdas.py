@@ -13,13 +13,13 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.sandbox.deployment import FunctionSettings
+from tests.sandbox.http_server import Handler, Server
 
-_RUNTIME_API = "/2018-06-01/runtime/"
 _INIT_TIMEOUT_SECONDS = 30
 _OWN_RUNTIME = Path(__file__).with_name("runtime.py")
 
@@ -65,27 +65,18 @@ class _Exit:
     returncode: int
 
 
-class _RuntimeApi(ThreadingHTTPServer):
+class _RuntimeApi(Server):
     """Lambda's Runtime API for one process: hands out events, collects answers."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _RuntimeApiHandler)
+        super().__init__(_RuntimeApiHandler)
         self.events: queue.SimpleQueue[tuple[dict[str, str], bytes] | None] = queue.SimpleQueue()
         self.outcomes: queue.SimpleQueue[_Answer | _Exit] = queue.SimpleQueue()
         self.ready = threading.Event()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore a connection that the process dropped: its end is noticed by itself."""
 
-
-class _RuntimeApiHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _RuntimeApiHandler(Handler):
     server: _RuntimeApi
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Write no line per request."""
 
     def do_GET(self) -> None:
         """Answer `invocation/next` as soon as there is an event."""
@@ -95,34 +86,15 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         headers, body = event
-        self._answer(200, body, headers)
+        self.answer(200, body, headers)
 
     def do_POST(self) -> None:
         """Take the answer to an event, or the reason why the function could not start."""
-        body = self._body()
+        body = self.read_body()
         *_, subject, action = self.path.split("/")
-        self._answer(202, b'{"status":"OK"}', {})
+        self.answer(202, b'{"status":"OK"}', {})
         self.server.outcomes.put(_Answer(body, is_error=action == "error", is_final=subject == "init"))
         self.server.ready.set()
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = b""
-        while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
-
-    def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
 
 class ExecutionEnvironment:
@@ -132,23 +104,31 @@ class ExecutionEnvironment:
         self._settings = settings
         self._log = log
         self._is_usable = True
+        self._is_stopped = False
         self._stop_lock = threading.Lock()
         self._api = _RuntimeApi()
-        self._api_thread = threading.Thread(target=self._api.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._api_thread.start()
-        variables = _environment(settings, endpoint_url, region, f"127.0.0.1:{self._api.server_port}", log.parent)
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [*_runtime_command(python), settings.handler],
-                cwd=settings.code,
+        self._api.start()
+        try:
+            self._process = self._spawn(
+                python, _environment(settings, endpoint_url, region, self._api.address, log.parent)
+            )
+        except OSError:
+            self._api.stop()
+            raise
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def _spawn(self, python: str, variables: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+        with self._log.open("ab") as output:
+            return subprocess.Popen(
+                [*_runtime_command(python), self._settings.handler],
+                cwd=self._settings.code,
                 env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
 
     def _watch(self) -> None:
         self._api.outcomes.put(_Exit(self._process.wait()))
@@ -194,15 +174,14 @@ class ExecutionEnvironment:
     def stop(self) -> None:
         """Kill the process and its children, and close its Runtime API."""
         with self._stop_lock:
-            if not self._watcher.is_alive() and not self._api_thread.is_alive():
+            if self._is_stopped:
                 return
+            self._is_stopped = True
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._watcher.join()
             self._api.events.put(None)
-            self._api.shutdown()
-            self._api_thread.join()
-            self._api.server_close()
+            self._api.stop()
 
 
 def _json(body: bytes) -> Any:
@@ -219,8 +198,8 @@ class Function:
         self.settings = settings
         self.invocations = Invocations()
         self.log = log
-        self._start = lambda: ExecutionEnvironment(
-            settings, python=python, endpoint_url=endpoint_url, region=region, log=log
+        self._start = partial(
+            ExecutionEnvironment, settings, python=python, endpoint_url=endpoint_url, region=region, log=log
         )
         self._lock = threading.Lock()
         self._idle: list[ExecutionEnvironment] = []
@@ -244,12 +223,17 @@ class Function:
         with self._lock:
             if self._stopped:
                 raise InvocationError("Sandbox.Stopped", "The sandbox is stopping")
-            warm = next((environment for environment in self._idle if environment.is_usable), None)
-            if warm is not None:
-                self._idle.remove(warm)
-            environment = warm or self._start()
+            environment = self._warm() or self._start()
             self._busy.append(environment)
             return environment
+
+    def _warm(self) -> ExecutionEnvironment | None:
+        while self._idle:
+            environment = self._idle.pop()
+            if environment.is_usable:
+                return environment
+            environment.stop()
+        return None
 
     def _give_back(self, environment: ExecutionEnvironment) -> None:
         with self._lock:
@@ -278,12 +262,14 @@ class Function:
 
 def _runtime_command(python: str) -> list[str]:
     """Choose AWS's own runtime client; where it has no wheel, the sandbox's small one."""
+    return [python, "-m", "awslambdaric"] if _has_aws_runtime(python) else [python, str(_OWN_RUNTIME)]
+
+
+def _has_aws_runtime(python: str) -> bool:
     if python == sys.executable:
-        has_client = all(importlib.util.find_spec(name) for name in ("awslambdaric", "runtime_client"))
-    else:
-        probe = [python, "-c", "import awslambdaric, runtime_client"]
-        has_client = subprocess.run(probe, capture_output=True, check=False).returncode == 0
-    return [python, "-m", "awslambdaric"] if has_client else [python, str(_OWN_RUNTIME)]
+        return all(importlib.util.find_spec(name) for name in ("awslambdaric", "runtime_client"))
+    probe = [python, "-c", "import awslambdaric, runtime_client"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
 def _environment(

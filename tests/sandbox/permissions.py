@@ -1,7 +1,11 @@
-"""Which permission each AWS call needs: the IAM actions, and the ARNs they are asked for.
+"""Which permissions each AWS call needs: the IAM actions, and the ARNs that they are asked for.
 
-S3, SQS, SNS, DynamoDB and Secrets Manager, the services that this application's roles call, are authorised per
-resource. A call to any other service is authorised per action, on the resource `*`.
+What IAM asks on AWS and nobody asks here:
+- a resource other than `*` for services beside S3, SQS, SNS, DynamoDB and Secrets Manager, which are the ones that
+  this application's roles call;
+- kms:Decrypt and kms:GenerateDataKey, because nothing is really encrypted;
+- logs:CreateLogStream and logs:PutLogEvents, because a function's output goes to a file;
+- service control policies and session policies.
 """
 
 from collections.abc import Callable
@@ -42,17 +46,17 @@ def needed_permissions(call: Call, account_id: str) -> list[Permission]:
     return resolve(call, f"arn:aws:{call.service}:{call.region}:{account_id}:")
 
 
-def resource_arn(call: Call, account_id: str) -> str:
-    """Return the ARN of the first resource that the call names, `*` for none."""
-    return needed_permissions(call, account_id)[0][1]
-
-
 def _s3(call: Call, _: str) -> list[Permission]:
     bucket, key = call.parameters.get("Bucket"), call.parameters.get("Key")
     resource = "*" if not bucket else f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
     if call.operation == "DeleteObjects":
         resource += "/*"
-    permissions = [(f"s3:{_S3_ACTIONS.get(call.operation, call.operation)}", resource)]
+    action = _S3_ACTIONS.get(call.operation, call.operation)
+    if call.parameters.get("VersionId") and action in ("GetObject", "DeleteObject"):
+        action += "Version"
+    permissions = [(f"s3:{action}", resource)]
+    if call.operation == "PutObject" and call.parameters["Tagging"]:
+        permissions.append(("s3:PutObjectTagging", resource))
     if source := call.parameters.get("CopySource"):
         permissions.append(("s3:GetObject", f"arn:aws:s3:::{source.removeprefix('/').split('?')[0]}"))
     return permissions

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
-
 from tests.sandbox import strictness
 from tests.sandbox.calls import AwsError
 from tests.sandbox.deployment import (
@@ -76,14 +75,12 @@ def enable_eventbridge(s3: Any, bucket: str) -> None:
 
 
 def _lifecycle_rule(rule: Properties) -> dict[str, Any]:
-    abort = dict(rule["AbortIncompleteMultipartUpload"])
-    return {
-        "ID": rule["Id"],
-        "Status": rule["Status"],
-        "Filter": {"Prefix": ""},
-        "Expiration": {"Days": int(rule["ExpirationInDays"])},
-        "AbortIncompleteMultipartUpload": abort,
-    }
+    applied = {"ID": rule["Id"], "Status": rule["Status"], "Filter": {"Prefix": rule.get("Prefix", "")}}
+    if "ExpirationInDays" in rule:
+        applied["Expiration"] = {"Days": int(rule["ExpirationInDays"])}
+    if "AbortIncompleteMultipartUpload" in rule:
+        applied["AbortIncompleteMultipartUpload"] = dict(rule["AbortIncompleteMultipartUpload"])
+    return applied
 
 
 @_creates("AWS::S3::BucketPolicy")

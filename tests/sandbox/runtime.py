@@ -1,6 +1,6 @@
-"""A small Lambda runtime for machines that have no wheel of AWS's own (awslambdaric): `python runtime.py module.function`.
+"""A small Lambda runtime, for machines that have no wheel of AWS's own (awslambdaric).
 
-Runs in the function's process, so it imports nothing of the sandbox.
+`python runtime.py module.function` runs in the function's process, so it imports nothing of the sandbox.
 """
 
 import http.client
@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 _API = "/2018-06-01/runtime"
@@ -69,7 +70,7 @@ def _invoke(handler: Handler, event: bytes, headers: http.client.HTTPMessage) ->
     )
     try:
         return f"/invocation/{request_id}/response", json.dumps(handler(json.loads(event), context))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a handler raises is the answer
         traceback.print_exc()
         return f"/invocation/{request_id}/error", _describe(error)
 
@@ -86,5 +87,5 @@ def _post(api: http.client.HTTPConnection, path: str, body: str) -> None:
 
 if __name__ == "__main__":
     # The folder of this file came first on the path; in Lambda it is the function's.
-    sys.path[0] = os.getcwd()
+    sys.path[0] = str(Path.cwd())
     serve(sys.argv[1])

@@ -9,10 +9,10 @@ from callcoach.assemblyai import AssemblyAI as Client
 from callcoach.documents import CallDetails, Submission, encode
 from callcoach.errors import CallCoachError, PermanentError
 from callcoach.transcript import SpeakerIdentification, Transcript, decode_transcript, identified
-from scorecard.callback import Callback
-from scorecard.pipeline import require_finished, score_call
+from scorecard.readiness import require_finished
 from scorecard.report import percent, render_mail, render_report
 from scorecard.scorecard import Scorecard
+from scorecard.scoring import score_call
 from scorecard.settings import Settings
 from scorecard.speakers import assign_roles
 from tests.sandbox.assemblyai.roles import identify_roles
@@ -104,18 +104,18 @@ def _score_file(
         call=CallDetails(),
         asked={},
     )
-    require_finished(transcript, submission, Callback(transcript_id=transcript.id, status="completed"))
+    require_finished(transcript, submission, overdue=False)
     if not overrides and transcript.identification is None:
         transcript = identified(transcript, _identification(transcript))
     roles = assign_roles(
         transcript.utterances or [], transcript.identification, settings.roles, override=overrides or None
     )
-    coached = score_call(transcript, roles, submission, settings, client.complete)
-    subject, mail = render_mail(coached.scorecard, "BUCKET")
-    _write(out / "scorecards" / f"{name}.json", encode(coached.scorecard))
-    _write(out / "reports" / f"{name}.html", render_report(coached.scorecard, transcript).encode())
+    scored = score_call(transcript, roles, submission, settings, client.complete)
+    subject, mail = render_mail(scored.scorecard, "BUCKET")
+    _write(out / "scorecards" / f"{name}.json", encode(scored.scorecard))
+    _write(out / "reports" / f"{name}.html", render_report(scored.scorecard, transcript).encode())
     _write(out / "mail" / f"{name}.txt", f"Subject: {subject}\n\n{mail}".encode())
-    return coached.scorecard
+    return scored.scorecard
 
 
 def _identification(transcript: Transcript) -> SpeakerIdentification:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from tests.sandbox.calls import AwsError, CredentialScope, HttpRequest
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
+_TIMESTAMP = re.compile(r"\d{8}T\d{6}Z")
 _SEVEN_DAYS_SECONDS = 604_800
 _PRESIGNED_PARAMETERS = ("X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature")
 
@@ -68,7 +69,7 @@ def _from_header(request: HttpRequest, authorization: str) -> Signature:
 
 def _from_query(query: dict[str, str]) -> Signature:
     missing = [name for name in _PRESIGNED_PARAMETERS if name not in query]
-    if missing or not query["X-Amz-Expires"].isdecimal():
+    if missing or not query["X-Amz-Expires"].isdecimal() or not _TIMESTAMP.fullmatch(query["X-Amz-Date"]):
         raise AwsError("AuthorizationQueryParametersError", f"Query parameters missing or malformed: {missing}")
     if int(query["X-Amz-Expires"]) > _SEVEN_DAYS_SECONDS:
         raise AwsError("AuthorizationQueryParametersError", "X-Amz-Expires must be less than a week (in seconds)")
@@ -84,7 +85,8 @@ def _from_query(query: dict[str, str]) -> Signature:
 
 def check_signature(request: HttpRequest, signature: Signature, secret_access_key: str, region: str) -> None:
     """Raise AwsError unless the signature is the right one for this request, for this region, and not expired."""
-    if signature.scope.region != region and signature.scope.service == "s3":
+    # IAM is one for all regions.
+    if signature.scope.region != region and signature.scope.service != "iam":
         raise AwsError(
             "AuthorizationQueryParametersError" if signature.is_presigned else "AuthorizationHeaderMalformed",
             f"the region '{signature.scope.region}' is wrong; expecting '{region}'",
@@ -106,7 +108,7 @@ def _signature(request: HttpRequest, signature: Signature, secret_access_key: st
     scope = signature.scope
     canonical = hashlib.sha256(_canonical_request(request, signature).encode()).hexdigest()
     scope_text = f"{scope.date}/{scope.region}/{scope.service}/aws4_request"
-    to_sign = "\n".join([_ALGORITHM, signature.timestamp, scope_text, canonical])
+    to_sign = f"{_ALGORITHM}\n{signature.timestamp}\n{scope_text}\n{canonical}"
     key = f"AWS4{secret_access_key}".encode()
     for part in (scope.date, scope.region, scope.service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
@@ -120,15 +122,10 @@ def _canonical_request(request: HttpRequest, signature: Signature) -> str:
     headers = "".join(
         f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in signature.signed_headers
     )
-    return "\n".join(
-        [
-            request.method,
-            path,
-            _canonical_query(request),
-            headers,
-            ";".join(signature.signed_headers),
-            _payload_hash(request, signature),
-        ]
+    signed_names = ";".join(signature.signed_headers)
+    return (
+        f"{request.method}\n{path}\n{_canonical_query(request)}\n{headers}\n{signed_names}\n"
+        f"{_payload_hash(request, signature)}"
     )
 
 

@@ -12,11 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]
-from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
-from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
-
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
 from tests.sandbox.session import isolated_session
 
 ARTIFACTS_BUCKET = "artifacts"
@@ -197,6 +196,8 @@ class Template:
         properties = resource.get("Properties", {})
         explicit = resource.get("DependsOn", [])
         names = {explicit} if isinstance(explicit, str) else set(explicit)
+        # To depend on a resource that a condition has left out is allowed, to refer to it is not.
+        names -= self._document["Resources"].keys() - resources.keys()
         names.update(self._references(properties))
         return Resource(resource["Type"], properties, self._dependencies(logical_id, names, resources))
 
@@ -208,8 +209,9 @@ class Template:
 
     def check(self) -> None:
         """Raise UnresolvedReferenceError if a resource or an output refers to something that does not exist."""
+        resources = self.resources
         for name, output in self._outputs().items():
-            self._dependencies(f"Output {name}", set(self._references(output["Value"])), self.resources)
+            self._dependencies(f"Output {name}", set(self._references(output["Value"])), resources)
 
     def creation_order(self) -> list[str]:
         """Order the logical ids so that each comes after those it refers to."""
@@ -304,9 +306,7 @@ class Template:
         return _SUBSTITUTION.sub(replace, text)
 
     def _dynamic_references(self, text: str) -> str:
-        resolved = _SECRET_REFERENCE.sub(
-            lambda match: self._read_secret(match["secret"], match["json_key"]), text
-        )
+        resolved = _SECRET_REFERENCE.sub(lambda match: self._read_secret(match["secret"], match["json_key"]), text)
         if "{{resolve:" in resolved:
             raise UnsupportedTemplateError(f"Dynamic reference in {text!r}")
         return resolved

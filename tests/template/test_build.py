@@ -7,8 +7,10 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / ".aws-sam" / "build"
@@ -17,9 +19,10 @@ LAYER_FOR_THIS_MACHINE = ROOT / ".aws-sam" / "layer-for-this-machine" / "python"
 LAMBDA_PYTHON = ROOT / ".venv-sam" / "bin" / "python"
 INSTALLED = ROOT / ".venv-sam" / "lib" / "python3.13" / "site-packages"
 
-ELF_MACHINE_AARCH64 = 183
-# 3.13's importlib.util.MAGIC_NUMBER, then the flags of an unchecked hash.
-BYTE_CODE_HEADER = struct.pack("<H2sI", 3571, b"\r\n", 0b01)
+# e_machine of an ELF header.
+ELF_MACHINES = {"arm64": 183, "x86_64": 62}
+# importlib.util.MAGIC_NUMBER, then the flags of an unchecked hash.
+BYTE_CODE_HEADERS = {"python3.13": struct.pack("<H2sI", 3571, b"\r\n", 0b01)}
 
 HANDLERS = {"SubmitFunction": "submit.handler", "ScorecardFunction": "scorecard.handler"}
 # Lambda's own copy of boto3 and what it stands on.
@@ -29,6 +32,13 @@ pytestmark = pytest.mark.skipif(
     not (BUILT / "template.yaml").exists() or not LAYER_FOR_THIS_MACHINE.exists(),
     reason="nothing is built: run make build",
 )
+
+
+@pytest.fixture(scope="module")
+def every_function() -> dict[str, Any]:
+    """Globals.Function of the built template."""
+    function: dict[str, Any] = yaml_parse((BUILT / "template.yaml").read_text())["Globals"]["Function"]
+    return function
 
 
 def run_lambda_python(*arguments: str | Path, path: list[Path]) -> str:
@@ -46,23 +56,26 @@ def run_lambda_python(*arguments: str | Path, path: list[Path]) -> str:
     return finished.stdout
 
 
-def test_shared_objects_are_for_lambdas_processor():
-    """Every shared object of the layer is ELF for aarch64, as the template promises."""
+def test_shared_objects_are_for_the_functions_processor(every_function):
+    """Every shared object of the layer is 64-bit ELF for the architecture that the functions ask for."""
+    [architecture] = every_function["Architectures"]
     shared_objects = sorted(LAYER.rglob("*.so*"))
     assert shared_objects
     for shared_object in shared_objects:
         header = shared_object.read_bytes()[:20]
         assert header[:6] == b"\x7fELF\x02\x01", shared_object
-        assert struct.unpack_from("<H", header, 18) == (ELF_MACHINE_AARCH64,), shared_object
+        assert struct.unpack_from("<H", header, 18) == (ELF_MACHINES[architecture],), shared_object
 
 
-def test_every_module_has_byte_code_that_stays_valid():
-    """Each module of the layer has byte code of the runtime's version that no file time can make stale."""
-    modules = [module for module in LAYER.rglob("*.py") if "-" not in module.parent.name]
+def test_every_module_has_byte_code_that_stays_valid(every_function):
+    """Each module of the layer has byte code of the functions' runtime that no file time can make stale."""
+    runtime = every_function["Runtime"]
+    tag = runtime.replace("python", "cpython-").replace(".", "")
+    modules = list(LAYER.rglob("*.py"))
     assert modules
     for module in modules:
-        byte_code = module.parent / "__pycache__" / f"{module.stem}.cpython-313.pyc"
-        assert byte_code.read_bytes()[:8] == BYTE_CODE_HEADER, module
+        byte_code = module.parent / "__pycache__" / f"{module.stem}.{tag}.pyc"
+        assert byte_code.read_bytes()[:8] == BYTE_CODE_HEADERS[runtime], module
 
 
 def test_byte_code_names_the_files_of_lambda():

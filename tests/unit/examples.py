@@ -1,11 +1,15 @@
 """Calls, roles and coach's replies that the unit tests are made of."""
 
 import json
+import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hypothesis import strategies as st
+
+from callcoach.assemblyai import Completion
 from callcoach.documents import CallDetails, Recording, Submission
 from callcoach.transcript import (
     SentimentRow,
@@ -16,9 +20,9 @@ from callcoach.transcript import (
     decode_transcript,
     identified,
 )
-from hypothesis import strategies as st
+from scorecard.scoring import ScoredCall, score_call
 from scorecard.settings import Settings
-from scorecard.speakers import RoleAssignment
+from scorecard.speakers import RoleAssignment, assign_roles
 
 TESTS = Path(__file__).parents[1]
 CALLS = TESTS / "data" / "calls"
@@ -86,9 +90,12 @@ def sample_timing(name: str) -> dict[str, Any]:
 
 
 def sample_transcript(name: str) -> Transcript:
-    """Return a sample call with A as the rep and B as the customer; anybody else has no role."""
+    """Return a sample call with its speakers identified as its script has them."""
     transcript = decode_transcript((CALLS / name / "transcript.json").read_bytes())
-    return identified(transcript, SpeakerIdentification("success", {"A": "Sales Rep", "B": "Customer"}))
+    script = tomllib.loads((CALLS / name / "script.toml").read_text())
+    names = dict(zip(("rep", "customer"), ROLES, strict=True))
+    mapping = {label: names[speaker["side"]] for label, speaker in script["speakers"].items()}
+    return identified(transcript, SpeakerIdentification("success", mapping))
 
 
 def settings(**changes: Any) -> Settings:
@@ -203,10 +210,46 @@ def reply(utterances: Sequence[Utterance], **changes: Any) -> dict[str, Any]:
 def long_call() -> list[Utterance]:
     """Return a made-up call with enough speech of both sides to be coached: about five minutes."""
     turns = []
-    for number in range(12):
-        turns.append(("A", f"so in part {number} our platform shows every shift of every location on one single page today"))
+    for number in range(16):
+        turns.append(
+            ("A", f"so in part {number} our platform shows every shift of every location on one single page today")
+        )
         turns.append(("B", f"well in clinic {number} we still write all of that by hand and it takes the whole Friday"))
     return conversation(*turns)
+
+
+def made_transcript(utterances: Sequence[Utterance], **changes: Any) -> Transcript:
+    """Return a finished transcript of what was said, with A as the rep and B as the customer."""
+    values: dict[str, Any] = {
+        "id": "t1",
+        "status": "completed",
+        "audio_duration_seconds": 300,
+        "confidence": 0.93,
+        "language_code": "en_us",
+        "utterances": list(utterances),
+        "sentiment_rows": rows_of(utterances, ["NEUTRAL"] * len(utterances)),
+    }
+    transcript = Transcript(**values | changes)
+    return identified(transcript, SpeakerIdentification("success", {"A": "Sales Rep", "B": "Customer"}))
+
+
+def scored_call(
+    transcript: Transcript,
+    answer: dict[str, Any] | str | None = None,
+    *,
+    finish_reason: str = "end_turn",
+    **details: Any,
+) -> ScoredCall:
+    """Score a call whose coach answers the same to everything; details are those of the call."""
+    utterances = transcript.utterances or []
+    if answer is None:
+        answer = reply(utterances)
+    content = answer if isinstance(answer, str) else json.dumps(answer)
+    roles = assign_roles(utterances, transcript.identification, ROLES)
+    asked_about = submission(transcript_id=transcript.id, **details)
+    return score_call(
+        transcript, roles, asked_about, settings(), lambda _: Completion(content, finish_reason, 1000, 200)
+    )
 
 
 def labelled_call(labels: str) -> tuple[list[Utterance], list[SentimentRow]]:
@@ -225,7 +268,9 @@ def labelled_call(labels: str) -> tuple[list[Utterance], list[SentimentRow]]:
 intervals = st.lists(st.tuples(st.integers(-50, 300), st.integers(-50, 300)), max_size=12)
 
 words = st.lists(
-    st.sampled_from(["we", "lost", "two", "renewals", "in", "March", "don't", "18,000", "a", "year", "Ärger", "–", "it's"]),
+    st.sampled_from(
+        ["we", "lost", "two", "renewals", "in", "March", "don't", "18,000", "a", "year", "Ärger", "\u2013", "it's"]
+    ),
     min_size=1,
     max_size=25,
 )
@@ -234,6 +279,8 @@ words = st.lists(
 @st.composite
 def utterance_lists(draw: st.DrawFn, min_size: int = 0) -> list[Utterance]:
     """Utterances of A, B and C in any order, overlapping or not, some of them empty or reversed."""
-    texts = st.builds(" ".join, words)
+    texts = st.sampled_from(["", "we lost two renewals in March", "Ärger \u2013 it's 18,000", "yes"])
     times = st.integers(0, 5000)
-    return draw(st.lists(st.builds(Utterance, st.sampled_from("ABC"), texts, times, times), min_size=min_size, max_size=10))
+    return draw(
+        st.lists(st.builds(Utterance, st.sampled_from("ABC"), texts, times, times), min_size=min_size, max_size=10)
+    )

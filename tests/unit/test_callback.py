@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from callcoach.errors import MalformedMessage
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.examples import EVENTS
+
+from callcoach.errors import MalformedMessage
 from scorecard.callback import Callback, read_callback, recording_key
 from submit.recording import webhook_address
-
-from tests.unit.examples import EVENTS
 
 
 @pytest.mark.parametrize("status", ["completed", "error", "overdue"])

@@ -2,13 +2,16 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import boto3
 import pytest
-from callcoach.errors import MalformedMessage, UnsupportedRecording
-from callcoach.storage import S3_CONFIG
+from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.examples import EVENTS, recording
+
+from callcoach.errors import MalformedMessage, UnsupportedRecording
 from submit.recording import (
     AUDIO_SUFFIXES,
     SIZE_LIMIT_BYTES,
@@ -23,8 +26,6 @@ from submit.recording import (
     transcript_options,
     webhook_address,
 )
-
-from tests.unit.examples import EVENTS, recording
 
 MODELS = ("universal-3-pro", "universal-2")
 
@@ -141,7 +142,7 @@ def test_date_that_utc_cannot_hold_is_unreadable(text: str) -> None:
 )
 def test_date_is_always_one_that_can_be_read_again(text: str) -> None:
     """Whatever the metadata says, the date that goes into the record is ISO 8601 in UTC, to the second."""
-    recorded_at = call_details(recording(metadata={"recorded-at": text})).recorded_at
+    recorded_at = call_details(recording(metadata={"recorded-at": text})).recorded_at or ""
     moment = datetime.fromisoformat(recorded_at)
     assert recorded_at.endswith("Z")
     assert moment.tzinfo == UTC
@@ -151,26 +152,22 @@ def test_date_is_always_one_that_can_be_read_again(text: str) -> None:
 @pytest.mark.parametrize(
     ("metadata", "configured", "expected"),
     [
-        ({}, "detect", {"language_detection": True}),
-        ({}, "en_uk", {"language_code": "en_uk"}),
+        ({}, "detect", {"language_detection": True, "sentiment_analysis": True}),
+        ({}, "en_uk", {"language_code": "en_uk", "sentiment_analysis": True}),
         ({"language": "de"}, "detect", {"language_code": "de"}),
-        ({"language": " EN-us "}, "de", {"language_code": "en_us"}),
-        ({"language": "English"}, "detect", {"language_detection": True}),
+        ({"language": " EN-us "}, "de", {"language_code": "en_us", "sentiment_analysis": True}),
+        ({"language": "English"}, "detect", {"language_detection": True, "sentiment_analysis": True}),
         ({"language": "English"}, "de", {"language_code": "de"}),
     ],
 )
 def test_language_is_detected_or_named_never_both(
     metadata: dict[str, str], configured: str, expected: dict[str, object]
 ) -> None:
+    """Sentiment is asked for where the language has it or is not known yet: elsewhere it would be refused."""
     options = transcript_options(
         recording(metadata=metadata), speech_models=MODELS, language=configured, disfluencies=False
     )
-    assert options == {
-        "speech_models": list(MODELS),
-        "speaker_labels": True,
-        "sentiment_analysis": True,
-        **expected,
-    }
+    assert options == {"speech_models": list(MODELS), "speaker_labels": True, **expected}
 
 
 def test_fillers_are_asked_for_only_where_wanted() -> None:
@@ -189,15 +186,17 @@ def test_webhook_address_shows_nothing_of_the_key(key: str) -> None:
     )
 
 
-@pytest.mark.parametrize("style", ["virtual", "path"])
+@pytest.fixture(scope="module", params=["virtual", "path"])
+def s3(request: pytest.FixtureRequest) -> Any:
+    """A client that signs links in one of the two styles."""
+    session = boto3.session.Session("AKIAIOSFODNN7EXAMPLE", "not-a-secret", region_name="eu-central-1")
+    return session.client("s3", config=Config(signature_version="s3v4", s3={"addressing_style": request.param}))
+
+
 @pytest.mark.parametrize("key", ["a.mp3", "dana reyes/acme+1 & co.ogg", "50%25/ü?x=1#y.wav", "日本/電話.m4a"])
-@pytest.mark.usefixtures("aws")
-def test_presigned_link_is_recognised(key: str, style: str) -> None:
+def test_presigned_link_is_recognised(s3: Any, key: str) -> None:
     """A link that boto3 signs names its object in both styles, and no other object."""
-    config = S3_CONFIG.merge(type(S3_CONFIG)(s3={"addressing_style": style}))
-    link = boto3.client("s3", config=config).generate_presigned_url(
-        "get_object", Params={"Bucket": "recordings", "Key": key}
-    )
+    link = s3.generate_presigned_url("get_object", Params={"Bucket": "recordings", "Key": key})
     assert names_object(link, "recordings", key)
     assert not names_object(link, "recordings", f"{key}x")
     assert not names_object(link, "other", key)
@@ -213,20 +212,26 @@ def test_other_addresses_name_no_object(audio_url: str | None) -> None:
     ("refusal", "models"),
     [
         (
-            'POST /v2/transcript: 400 The "universal-3-pro" speech model(s) have been deprecated.'
-            ' Use speech_models: ["universal-3-5-pro", "universal-2"] instead.',
+            (
+                'POST /v2/transcript: 400 The "universal-3-pro" speech model(s) have been deprecated.'
+                ' Use speech_models: ["universal-3-5-pro", "universal-2"] instead.'
+            ),
             ("universal-3-5-pro", "universal-2"),
         ),
         (
-            '"speech_models" must be a non-empty list containing one or more of:'
-            ' "universal-3-pro", "universal-2", "universal-3-5-pro"',
+            (
+                '"speech_models" must be a non-empty list containing one or more of:'
+                ' "universal-3-pro", "universal-2", "universal-3-5-pro"'
+            ),
             ("universal-3-pro", "universal-2", "universal-3-5-pro"),
         ),
         ('speech_model is deprecated. Use "speech_models" instead...', ()),
         ('The "universal-3-pro" speech model(s) have been retired.', ()),
         (
-            'The "a-1" speech model(s) have been deprecated. Use speech_models: ["assemblyai-stt-3-7"] instead.'
-            " See https://www.assemblyai.com/docs/pre-recorded-audio for details.",
+            (
+                'The "a-1" speech model(s) have been deprecated. Use speech_models: ["assemblyai-stt-3-7"] instead.'
+                " See https://www.assemblyai.com/docs/pre-recorded-audio for details."
+            ),
             ("assemblyai-stt-3-7",),
         ),
         ("Your current account balance is negative. Please top up to continue using the API.", None),

@@ -1,12 +1,12 @@
 """Who is the rep."""
 
 import pytest
-from callcoach.transcript import RelabelledUtterance, SpeakerIdentification, Utterance
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scorecard.speakers import assign_roles, mapping_by_alignment
-
 from tests.unit.examples import ROLES, conversation, utterance, utterance_lists
+
+from callcoach.transcript import RelabelledUtterance, SpeakerIdentification, Utterance
+from scorecard.speakers import assign_roles, mapping_by_alignment
 
 TWO = conversation(("A", "hello there"), ("B", "hello to you"))
 THREE = [*TWO, utterance("C", "and me", 9000)]

@@ -7,6 +7,7 @@ again; every other repetition is decided by the caller.
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -124,7 +125,7 @@ class AssemblyAI:
     def submit(self, request: Mapping[str, object]) -> str:
         """Start a transcription (paid) and return the transcript's id.
 
-        Raises RequestRefused for a 4xx; UpstreamUnavailable with ambiguous=True when a job may have been made.
+        Raises RequestRefused for a 4xx; UpstreamUnavailable when a job may have been made.
         """
         return self._post(f"{self._api_url}/v2/transcript", request, _Submitted, READ_SECONDS).id
 
@@ -183,10 +184,8 @@ class AssemblyAI:
                 # A redirect would carry the key elsewhere, and repeat a paid POST as a GET.
                 allow_redirects=False,
             )
-        except requests.ConnectTimeout as fault:
-            raise UpstreamUnavailable(f"{where}: no connection") from fault
         except requests.RequestException as fault:
-            raise UpstreamUnavailable(f"{where}: {type(fault).__name__}", ambiguous=method == "POST") from fault
+            raise UpstreamUnavailable(f"{where}: {type(fault).__name__}") from fault
         if response.status_code == 200:
             return response.content
         raise _refusal(where, response)
@@ -195,8 +194,8 @@ class AssemblyAI:
 def _decode(body: bytes, answer_type: type[AnswerType]) -> AnswerType:
     try:
         return msgspec.json.decode(body, type=answer_type, strict=False)
-    except msgspec.DecodeError as fault:
-        raise UpstreamUnavailable(f"the answer cannot be read: {fault}", ambiguous=True) from fault
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise UpstreamUnavailable(f"the answer cannot be read: {fault}") from fault
 
 
 def _refusal(where: str, response: requests.Response) -> Exception:
@@ -209,7 +208,7 @@ def _refusal(where: str, response: requests.Response) -> Exception:
     if status in (401, 403) or "balance is negative" in message:
         return AccountRefused(said)
     if status == 408 or not 400 <= status < 500:
-        return UpstreamUnavailable(said, retry_after_seconds=_retry_after_seconds(response), ambiguous=status >= 500)
+        return UpstreamUnavailable(said, retry_after_seconds=_retry_after_seconds(response))
     return RequestRefused(
         "request_refused", said, status=status, next_step="Read AssemblyAI's message and change the stack's parameters."
     )
@@ -222,7 +221,7 @@ def error_message(body: bytes) -> str:
     """
     try:
         answer: Any = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
     if not isinstance(answer, dict):
         return ""
@@ -230,16 +229,17 @@ def error_message(body: bytes) -> str:
     if isinstance(error, dict):
         error = error.get("message")
     message = error if isinstance(error, str) else answer.get("message")
-    return _without_links(message)[:500] if isinstance(message, str) else ""
+    return without_links(message)[:500] if isinstance(message, str) else ""
 
 
-def _without_links(message: str) -> str:
+def without_links(message: str) -> str:
     """Cut the query off every link: a presigned one carries its signature there."""
     return re.sub(r"(https?://[^\s?]+)\?\S+", r"\1", message)
 
 
 def _retry_after_seconds(response: requests.Response) -> float | None:
     try:
-        return max(float(response.headers.get("Retry-After", "")), 0.0)
+        seconds = float(response.headers.get("Retry-After", ""))
     except ValueError:
         return None
+    return max(seconds, 0.0) if isfinite(seconds) else None

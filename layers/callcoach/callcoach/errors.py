@@ -39,14 +39,7 @@ class TransientError(CallCoachError):
 
 
 class UpstreamUnavailable(TransientError):
-    """AssemblyAI did not answer, or not sensibly.
-
-    ambiguous: the request may have been carried out all the same, so a paid one must not be repeated blindly.
-    """
-
-    def __init__(self, message: str, *, retry_after_seconds: float | None = None, ambiguous: bool = False) -> None:
-        super().__init__(message, retry_after_seconds=retry_after_seconds)
-        self.ambiguous = ambiguous
+    """AssemblyAI did not answer, or not sensibly. A POST may have been carried out all the same."""
 
 
 class RateLimited(TransientError):

@@ -1,7 +1,7 @@
 """Doing a piece of work once, however often its message is delivered."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
@@ -41,7 +41,7 @@ class Once:
             key_prefix=name,
         )
 
-    def __call__(self, *, context: "LambdaContext", identity: dict[str, str], **arguments: Any) -> Outcome:
+    def __call__(self, *, context: "LambdaContext", identity: dict[str, str], **arguments: object) -> Outcome:
         """Run the work for identity. Without the context a killed run could not be told from a running one."""
         self._config.register_lambda_context(context)
         return self._run(identity=identity, **arguments)

@@ -1,8 +1,8 @@
 """Keys from Secrets Manager, cached for five minutes so that a rotated one is taken up without a deployment."""
 
-import json
 from typing import TYPE_CHECKING
 
+import msgspec
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 CACHE_SECONDS = 300
+
+
+class _KeyDocument(msgspec.Struct):
+    api_key: str
 
 
 class Secrets:
@@ -32,10 +36,11 @@ class Secrets:
         text = value.decode() if isinstance(value, bytes) else str(value or "")
         if text.lstrip().startswith("{"):
             try:
-                text = json.loads(text)["api_key"]
-            except (ValueError, KeyError):
-                raise SettingsError(f"the secret {secret_id} is JSON without the field api_key") from None
-        key = text.strip()
+                key = msgspec.json.decode(text, type=_KeyDocument).api_key.strip()
+            except msgspec.DecodeError:
+                raise SettingsError(f"the secret {secret_id} is JSON without the text field api_key") from None
+        else:
+            key = text.strip()
         if not key:
             raise SettingsError(f"the secret {secret_id} is empty")
         return key

@@ -125,7 +125,7 @@ def decode_transcript(body: bytes) -> Transcript:
     """
     try:
         return _decoder.decode(body)
-    except msgspec.DecodeError as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise UpstreamUnavailable(f"this is no transcript: {fault}") from fault
 
 

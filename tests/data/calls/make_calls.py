@@ -61,11 +61,10 @@ class Turn:
     sentences: Sequence[Sentence]
 
 
-def main() -> int:
+def main() -> None:
     """Make every call that has a script."""
     for script in sorted(CALLS.glob("*/script.toml")):
         make_call(script)
-    return 0
 
 
 def make_call(script: Path) -> None:
@@ -152,15 +151,13 @@ def build_transcript(name: str, turns: Sequence[Turn], samples: int) -> dict[str
         "sentiment_analysis": True,
     }
     transcript_id = str(uuid.uuid5(uuid.NAMESPACE_URL, audio_url))
-    transcript = new_transcript(transcript_id, asked, Account())
+    transcript = new_transcript(transcript_id, asked, Account(api_key=""))
     return {**transcript, **complete(transcript, sample)}
 
 
 def utterance(turn: Turn) -> dict[str, Any]:
     """Return a turn as AssemblyAI's utterance."""
-    words = [
-        {**word, "speaker": turn.speaker} for sentence in turn.sentences for word in timed_words(sentence)
-    ]
+    words = [{**word, "speaker": turn.speaker} for sentence in turn.sentences for word in timed_words(sentence)]
     return {
         "speaker": turn.speaker,
         "text": " ".join(sentence.text for sentence in turn.sentences),
@@ -227,9 +224,7 @@ def timing(turns: Sequence[Turn]) -> dict[str, Any]:
     return {
         "sample_rate": SAMPLE_RATE,
         "sentence_pause_samples": len(silence(SENTENCE_PAUSE_MS)),
-        "talk_ms": {
-            label: samples * GRID_MS // GRID_SAMPLES for label, samples in sorted(talk_samples.items())
-        },
+        "talk_ms": {label: samples * GRID_MS // GRID_SAMPLES for label, samples in sorted(talk_samples.items())},
         "turns": [
             {"speaker": turn.speaker, "sentence_samples": [sentence.samples for sentence in turn.sentences]}
             for turn in turns
@@ -250,4 +245,4 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -35,6 +35,9 @@ GATEWAY_FIELDS = {
     "fallback_config",
     "post_processing_steps",
     "stream",
+    "zero_data_retention",
+    "fail_fast",
+    "max_timeout",
 }
 
 

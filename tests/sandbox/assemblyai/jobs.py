@@ -74,8 +74,11 @@ class Jobs:
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
 
-    def submit(self, fields: Mapping[str, Any]) -> Job:
-        """Queue a job for checked `fields`. Raises RefusedError (403) for somebody else's upload."""
+    def submit(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Queue a job for checked `fields` and return its transcript object.
+
+        Raises RefusedError (403) for somebody else's upload.
+        """
         url = fields["audio_url"]
         if url.startswith(UPLOADS_URL) and url not in self._uploads:
             raise refuse(403, "Cannot access uploaded file")
@@ -88,9 +91,9 @@ class Jobs:
             self.by_id[transcript["id"]] = job
             self._threads = [*(other for other in self._threads if other.is_alive()), thread]
             self._enter(job, "queued")
-        answer = Job(dict(transcript), fields, created=job.created)
+        queued = job.view
         thread.start()
-        return answer
+        return queued
 
     def find(self, transcript_id: str) -> Job | None:
         """Return a job, finished or not, deleted or not."""
@@ -123,9 +126,13 @@ class Jobs:
         with self._places:
             if self._clock.wait(self._stop, self._delay_seconds * QUEUED_PART):
                 return
-            self._enter(job, "processing")
+            with self._lock:
+                if job.transcript["is_deleted"]:
+                    return
+                self._enter(job, "processing")
+                asked = job.transcript
             # The recording is fetched now, not at submission: a presigned URL must still be good.
-            results = self._results(job)
+            results = self._results(asked)
             if self._clock.wait(self._stop, self._delay_seconds * (1 - QUEUED_PART)):
                 return
         with self._lock:
@@ -143,15 +150,14 @@ class Jobs:
         job.history.append((status, self._clock.now()))
         job.transcript = {**job.transcript, "status": status}
 
-    def _results(self, job: Job) -> dict[str, Any]:
+    def _results(self, transcript: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the end of the job changes: the results, or the status `error` and its text."""
         try:
-            sample = self._sample(self._sound(job.transcript["audio_url"]))
-            results = complete(job.transcript, sample)
+            sample = self._sample(self._sound(transcript["audio_url"]))
+            results = complete(transcript, sample)
         except (DownloadError, ValueError) as problem:
             return {"status": "error", "error": str(problem)}
-        asked = job.transcript["speech_understanding"]
-        if asked:
+        if asked := transcript["speech_understanding"]:
             # Asked for together with the transcript, identification relabels the transcript itself.
             task = understanding.check_understanding(asked)
             found = understanding.identify_speakers(task, results)

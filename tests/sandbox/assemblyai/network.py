@@ -35,7 +35,12 @@ class Network:
 
         Raises OSError or http.client.HTTPException where no whole answer came in time.
         """
-        return self._send("POST", url, headers, body, timeout_seconds)
+        started = time.monotonic()
+        answer, _ = self._exchange("POST", url, headers, body, timeout_seconds)
+        if time.monotonic() - started > timeout_seconds:
+            # The socket's limit is per read; a receiver that drips its answer is late all the same.
+            raise TimeoutError("the answer took too long")
+        return answer
 
     def get(self, url: str, *, timeout_seconds: float, redirects: int = 5) -> Answer:
         """Fetch `url`, following redirects.
@@ -45,16 +50,6 @@ class Network:
         answer, location = self._exchange("GET", url, {}, None, timeout_seconds)
         if answer.status in REDIRECTS and location and redirects:
             return self.get(urljoin(url, location), timeout_seconds=timeout_seconds, redirects=redirects - 1)
-        return answer
-
-    def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float
-    ) -> Answer:
-        started = time.monotonic()
-        answer, _ = self._exchange(method, url, headers, body, timeout_seconds)
-        if time.monotonic() - started > timeout_seconds:
-            # The socket's limit is per read; a receiver that drips its answer is late all the same.
-            raise TimeoutError("the answer took too long")
         return answer
 
     def _exchange(

@@ -44,8 +44,8 @@ def seller_points(lines: Iterable[str]) -> int:
 def identify_roles(spoken: Mapping[str, Sequence[str]], roles: Sequence[str]) -> dict[str, str]:
     """Map speaker labels to roles, from the text alone.
 
-    The label that speaks most like a seller gets the selling role, the one that speaks least like it
-    the first of the others. A further speaker shares the side that its own words clearly show, or keeps its label.
+    The label that speaks most like a seller gets the selling role, the one that speaks least like it the
+    first of the other roles. A further speaker shares the side that its own words show, or keeps its label.
     """
     selling = next((role for role in roles if SELLER_TITLE.search(role)), roles[0])
     buying = next((role for role in roles if role != selling), None)
@@ -77,11 +77,7 @@ def identify_names(spoken: Mapping[str, Sequence[str]], names: Sequence[str]) ->
         if name in mapping.values():
             continue
         said = re.compile(rf"\b{re.escape(name.split()[0])}\b", re.IGNORECASE)
-        free = [
-            label
-            for label, lines in spoken.items()
-            if label not in mapping and not said.search(" ".join(lines))
-        ]
+        free = [label for label, lines in spoken.items() if label not in mapping and not said.search(" ".join(lines))]
         if len(free) == 1:
             mapping[free[0]] = name
     return {label: mapping[label] for label in sorted(mapping)}
@@ -93,9 +89,7 @@ def identify(task: Mapping[str, Any], utterances: Iterable[Mapping[str, Any]]) -
     for utterance in utterances:
         spoken.setdefault(utterance["speaker"], []).append(utterance["text"])
     values = known_values(task)
-    return (
-        identify_roles(spoken, values) if task["speaker_type"] == "role" else identify_names(spoken, values)
-    )
+    return identify_roles(spoken, values) if task["speaker_type"] == "role" else identify_names(spoken, values)
 
 
 def known_values(task: Mapping[str, Any]) -> list[str]:

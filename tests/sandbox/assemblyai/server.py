@@ -4,12 +4,13 @@ import http.server
 import logging
 import re
 import signal
+import sys
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from json import dumps, loads
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -53,7 +54,7 @@ class AssemblyAI:
         clock_scale: How many real seconds one of the service's seconds lasts.
         hosts: A private name service for recordings and webhooks, see Network.
         calls: The folder with the calls that it can transcribe.
-        account: Models and limits, where they matter.
+        account: Models and limits of the account of that key, where they matter.
         port: The port to listen on; 0 takes a free one.
     """
 
@@ -69,8 +70,9 @@ class AssemblyAI:
         account: Account | None = None,
         port: int = 0,
     ) -> None:
-        self.account = account or Account()
-        self._api_key = api_key
+        self.account = account or Account(api_key)
+        if self.account.api_key != api_key:
+            raise ValueError("the account has another key")
         self._clock = Clock(clock_scale)
         self._chat_delay_seconds = chat_delay_seconds
         self._network = Network(hosts or {})
@@ -83,9 +85,7 @@ class AssemblyAI:
         self._stop = threading.Event()
         self.exchanges: list[Exchange] = []
         self._server = _Server(("127.0.0.1", port), self._handle)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    # ---- life
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def url(self) -> str:
@@ -114,8 +114,6 @@ class AssemblyAI:
     ) -> None:
         self.stop()
 
-    # ---- what tests look at
-
     @property
     def hosts(self) -> dict[str, str]:
         """The private name service: host name -> base URL. It may be changed at any time."""
@@ -142,13 +140,7 @@ class AssemblyAI:
 
     def requests(self, method: str, path: str) -> list[Request]:
         """Return the requests seen for a method and an exact path, oldest first."""
-        return [
-            seen.request
-            for seen in self.exchanges
-            if seen.request.method == method and seen.request.path == path
-        ]
-
-    # ---- requests
+        return [seen.request for seen in self.exchanges if seen.request.method == method and seen.request.path == path]
 
     def _handle(self, request: Request) -> Response:
         gateway_request = request.path.startswith("/v1/")
@@ -160,9 +152,7 @@ class AssemblyAI:
             log.exception("the stand-in failed at %s %s", request.method, request.path)
             response = Response(500, {"error": "Internal server error. Please retry your request."})
         if gateway_request and isinstance(response.body, dict) and request.path != "/v1/models":
-            response = Response(
-                response.status, {**response.body, "request_id": str(uuid.uuid4())}, response.headers
-            )
+            response = Response(response.status, {**response.body, "request_id": str(uuid.uuid4())}, response.headers)
         with self._lock:
             self.exchanges.append(Exchange(request, response.status))
         return response
@@ -187,7 +177,7 @@ class AssemblyAI:
             return
         key = request.headers.get("authorization", "")
         if request.path.startswith("/v2/"):
-            if key != self._api_key:
+            if key != self.account.api_key:
                 raise transcripts.refuse(401, "Authentication error, API token missing/invalid")
             remaining, rest_seconds = self._transcript_limit.take()
             if remaining < 0:
@@ -196,7 +186,7 @@ class AssemblyAI:
             return
         if request.path == "/v1/chat/completions":
             key = key.removeprefix("Bearer ")
-        if key != self._api_key:
+        if key != self.account.api_key:
             no_access = "Your account does not have access to LLM Gateway. Please upgrade."
             bad_key = "Authentication error, API token missing/invalid"
             error = {"error": bad_key if key else no_access, "status": "error"}
@@ -216,8 +206,6 @@ class AssemblyAI:
             raise RefusedError(Response(429, error, {**headers, "retry-after": str(rest_seconds)}))
         return headers
 
-    # ---- /v2
-
     def _submit(self, request: Request) -> Response:
         fields = transcripts.check_request(_json(request, transcripts.refuse), self.account)
         if asked := fields.get("speech_understanding"):
@@ -225,7 +213,7 @@ class AssemblyAI:
                 understanding.check_understanding(asked)
             except RefusedError as refused:
                 raise transcripts.refuse(400, refused.response.body["message"]) from refused
-        return Response(200, self._jobs.submit(fields).view)
+        return Response(200, self._jobs.submit(fields))
 
     def _get(self, request: Request, transcript_id: str) -> Response:
         return Response(200, self._job(transcript_id).view)
@@ -259,25 +247,22 @@ class AssemblyAI:
         return Response(200, {"upload_url": self._jobs.upload(request.body)})
 
     def _list(self, request: Request) -> Response:
-        query = dict(request.query)
+        query = request.query
         if unknown := sorted(query.keys() - LIST_PARAMETERS):
             raise transcripts.refuse(400, f"Unknown parameters: {', '.join(unknown)}")
-        if (
-            not re.fullmatch(r"\d{1,3}", query.get("limit", "10"))
-            or not 1 <= int(query.get("limit", 10)) <= 200
-        ):
+        limit = int(query.get("limit", "10")) if query.get("limit", "10").isdecimal() else 0
+        if not 1 <= limit <= 200:
             raise transcripts.refuse(400, '"limit" must be an integer from 1 to 200')
         if query.get("status", "queued") not in ("queued", "processing", "completed", "error"):
             raise transcripts.refuse(400, '"status" must be one of queued, processing, completed, error')
-        limit = int(query.get("limit", 10))
         order = [job.transcript["id"] for job in self._jobs.newest_first()]
-        older = {name: i for i, name in enumerate(order)}
+        place = {name: index for index, name in enumerate(order)}
         found = [self._jobs.by_id[name] for name in order]
         for name in ("before_id", "after_id"):
-            if name in query and query[name] not in older:
+            if name in query and query[name] not in place:
                 raise transcripts.refuse(400, f'"{name}" is not the id of a transcript')
         if "before_id" in query:
-            found = found[older[query["before_id"]] + 1 :]
+            found = found[place[query["before_id"]] + 1 :]
         if "status" in query:
             found = [job for job in found if job.transcript["status"] == query["status"]]
         if "created_on" in query:
@@ -285,13 +270,11 @@ class AssemblyAI:
         if query.get("throttled_only") == "true":
             found = [job for job in found if job.transcript["throttled"]]
         if "after_id" in query:
-            newer = [job for job in found if older[job.transcript["id"]] < older[query["after_id"]]]
+            newer = [job for job in found if place[job.transcript["id"]] < place[query["after_id"]]]
             page = newer[-limit:]
         else:
             page = found[:limit]
         return Response(200, _page(page, query, limit))
-
-    # ---- /v1
 
     def _understand(self, request: Request) -> Response:
         labels = {"service": "speech-understanding", "feature": "understanding"}
@@ -307,9 +290,7 @@ class AssemblyAI:
 
     def _validate_understanding(self, request: Request) -> Response:
         asked = _json(request, gateway.refuse)
-        understanding.check_understanding(
-            asked.get("speech_understanding") if isinstance(asked, dict) else None
-        )
+        understanding.check_understanding(asked.get("speech_understanding") if isinstance(asked, dict) else None)
         return Response(200, {"status": "valid"})
 
     def _finished(self, transcript_id: str) -> Mapping[str, Any]:
@@ -327,15 +308,13 @@ class AssemblyAI:
         body = _json(request, gateway.refuse)
         model = str(body.get("model")) if isinstance(body, dict) else ""
         with self._lock:
-            limit = self._chat_limits.setdefault(
-                model, RateLimit(self._clock, self.account.chat_requests_per_minute)
-            )
+            limit = self._chat_limits.setdefault(model, RateLimit(self._clock, self.account.chat_requests_per_minute))
         headers = self._take(limit, {"service": "llm-gateway", "model": model})
         asked = gateway.check_request(body, self.account.retired_chat_models)
-        messages = list(asked.messages)
         if asked.transcript_id is not None:
-            messages = _inject(messages, self._finished(asked.transcript_id)["text"])
-        answer = coach_answer(messages, asked.schema)
+            text = self._finished(asked.transcript_id)["text"]
+            asked = replace(asked, messages=_inject(asked.messages, text))
+        answer = coach_answer(asked.messages, asked.schema)
         if self._clock.wait(self._stop, self._chat_delay_seconds):
             raise gateway.refuse(503, "the stand-in is stopping")
         with self._lock:
@@ -368,13 +347,14 @@ def _json(request: Request, refuse: Callable[[int, str], RefusedError]) -> Any:
         raise refuse(400, "The request body is not valid JSON.") from error
 
 
-def _inject(messages: list[tuple[str, str]], text: str) -> list[tuple[str, str]]:
+def _inject(messages: Sequence[tuple[str, str]], text: str) -> list[tuple[str, str]]:
     """Put the transcript's plain text in place of the first tag, as the service does; no tag, no change."""
-    for index, (role, content) in enumerate(messages):
-        if "{{ transcript }}" in content:
-            messages[index] = (role, content.replace("{{ transcript }}", text, 1))
-            break
-    return messages
+    tag = "{{ transcript }}"
+    first = next((index for index, (_, content) in enumerate(messages) if tag in content), None)
+    return [
+        (role, content.replace(tag, text, 1) if index == first else content)
+        for index, (role, content) in enumerate(messages)
+    ]
 
 
 def _page(jobs: list[Job], query: Mapping[str, str], limit: int) -> dict[str, Any]:
@@ -431,7 +411,9 @@ class _Server(http.server.ThreadingHTTPServer):
             self.shutdown_request(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("a client of the stand-in at %s went away", client_address)
+        # A client may go away at any time; anything else is a fault of the stand-in.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -35,6 +35,7 @@ NOT_SIMULATED = (
 class Account:
     """What the service knows about its customer, and which models it still offers on this day."""
 
+    api_key: str
     default_speech_models: Sequence[str] = ("universal-3-5-pro", "universal-2")
     retired_speech_models: Sequence[str] = ()
     retired_chat_models: Sequence[str] = ()
@@ -53,8 +54,6 @@ def refuse(status: int, error: str) -> RefusedError:
     """Return an error in the shape of `/v2`."""
     return RefusedError(Response(status, {"error": error}))
 
-
-# ---- what may be asked: each check returns what is wrong with a value, or None
 
 Check = Callable[[Any], str | None]
 
@@ -212,12 +211,8 @@ def _check_speech_models(fields: Mapping[str, Any], account: Account) -> None:
         raise refuse(400, f'"speech_models" must be a non-empty list containing one or more of: {choice}')
     if retired := [model for model in models if model not in offered]:
         names = ", ".join(f'"{model}"' for model in retired)
-        instead = ", ".join(
-            f'"{model}"' for model in offered if model in ("universal-3-5-pro", "universal-2")
-        )
-        raise refuse(
-            400, f"The {names} speech model(s) have been deprecated. Use speech_models: [{instead}] instead."
-        )
+        instead = ", ".join(f'"{model}"' for model in offered if model in ("universal-3-5-pro", "universal-2"))
+        raise refuse(400, f"The {names} speech model(s) have been deprecated. Use speech_models: [{instead}] instead.")
 
 
 def _check_language(fields: Mapping[str, Any]) -> None:
@@ -257,9 +252,7 @@ def _check_combinations(fields: Mapping[str, Any]) -> None:
         raise refuse(400, "summary_model and summary_type need each other.")
     header = [name for name in ("webhook_auth_header_name", "webhook_auth_header_value") if name in fields]
     if len(header) == 1 or (header and "webhook_url" not in fields):
-        raise refuse(
-            400, "webhook_auth_header_name, webhook_auth_header_value and webhook_url need each other."
-        )
+        raise refuse(400, "webhook_auth_header_name, webhook_auth_header_value and webhook_url need each other.")
     tasks = fields.get("speech_understanding", {}).get("request") or {}
     if "speaker_identification" in tasks and not diarized:
         raise refuse(400, "speaker_labels or multichannel required")
@@ -275,8 +268,6 @@ def _check_speaker_options(options: Mapping[str, Any]) -> None:
     if options.get("min_speakers_expected", 1) > options.get("max_speakers_expected", float("inf")):
         raise refuse(400, "min_speakers_expected must not be more than max_speakers_expected.")
 
-
-# ---- the transcript object
 
 # Every key that a live answer carries, with the value it has where nothing was asked or found.
 BLANK: Mapping[str, Any] = {
@@ -428,9 +419,7 @@ def _labelling(transcript: Mapping[str, Any], sample: Mapping[str, Any]) -> Call
     if not transcript["speaker_labels"]:
         return lambda label: None
     options = transcript["speaker_options"] or {}
-    most = (
-        transcript["speakers_expected"] or options.get("max_speakers_expected") or len(string.ascii_uppercase)
-    )
+    most = transcript["speakers_expected"] or options.get("max_speakers_expected") or len(string.ascii_uppercase)
     kept = list(dict.fromkeys(utterance["speaker"] for utterance in sample["utterances"]))[:most]
     return lambda label: label if label in kept else kept[-1]
 

@@ -49,9 +49,7 @@ def _problems(task: Any) -> Iterable[str]:
     elif speakers is not None:
         if not isinstance(speakers, list) or not speakers:
             yield "speakers must be a non-empty list"
-        elif not all(
-            isinstance(speaker, dict) and isinstance(speaker.get(kind), str) for speaker in speakers
-        ):
+        elif not all(isinstance(speaker, dict) and isinstance(speaker.get(kind), str) for speaker in speakers):
             yield f"each of speakers needs a {kind}"
     elif values is not None:
         if not isinstance(values, list) or not values or not all(isinstance(item, str) for item in values):
@@ -89,8 +87,7 @@ def relabel(utterances: Iterable[Mapping[str, Any]], mapping: Mapping[str, str])
             **utterance,
             "speaker": mapping.get(utterance["speaker"], utterance["speaker"]),
             "words": [
-                {**word, "speaker": mapping.get(word["speaker"], word["speaker"])}
-                for word in utterance["words"]
+                {**word, "speaker": mapping.get(word["speaker"], word["speaker"])} for word in utterance["words"]
             ],
         }
         for utterance in utterances

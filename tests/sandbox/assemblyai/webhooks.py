@@ -62,9 +62,7 @@ def _attempt(delivery: Delivery, body: bytes, network: Network, clock: Clock) ->
     started = clock.now()
     status: int | None
     try:
-        answer = network.post(
-            delivery.url, headers=headers, body=body, timeout_seconds=TIMEOUT_SECONDS * clock.scale
-        )
+        answer = network.post(delivery.url, headers=headers, body=body, timeout_seconds=TIMEOUT_SECONDS * clock.scale)
         status = answer.status
     except (OSError, http.client.HTTPException):
         status = None

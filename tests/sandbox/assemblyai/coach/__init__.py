@@ -17,6 +17,7 @@ from tests.sandbox.assemblyai.coach.telling import Telling
 from tests.sandbox.assemblyai.roles import seller_points
 
 NO_CALL = "There is no transcript of a sales call in this prompt, so there is nothing to assess."
+EMPTY: Mapping[str, Any] = {"string": "", "integer": 0, "number": 0.0, "boolean": False, "null": None}
 RANKS = ("first", "second", "third", "spare")
 
 
@@ -68,15 +69,12 @@ def fill(schema: Mapping[str, Any], value: Any, definitions: Mapping[str, Any]) 
     kind = schema.get("type")
     if kind == "object":
         known = value if isinstance(value, Mapping) else {}
-        return {
-            name: fill(child, known.get(name), definitions)
-            for name, child in schema.get("properties", {}).items()
-        }
+        return {name: fill(child, known.get(name), definitions) for name, child in schema.get("properties", {}).items()}
     if kind == "array":
         items = value if isinstance(value, list) else []
         return [fill(schema["items"], item, definitions) for item in items]
-    empty: Mapping[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": False, "null": None}
-    return value if isinstance(value, type(empty[str(kind)])) else empty[str(kind)]
+    empty = EMPTY[str(kind)]
+    return value if isinstance(value, type(empty)) else empty
 
 
 def compose(call: Conversation, items: Sequence[str] | None) -> dict[str, Any]:
@@ -150,9 +148,7 @@ def prose(call: Conversation) -> str:
 
 def _imperative(item: Mapping[str, Any]) -> str:
     when, do = item["when"], item["do"]
-    return f"{when}, {do[:1].lower()}{do[1:]}. {item['because']}" + (
-        f' Try: "{item["say"]}"' if item["say"] else ""
-    )
+    return f"{when}, {do[:1].lower()}{do[1:]}. {item['because']}" + (f' Try: "{item["say"]}"' if item["say"] else "")
 
 
 def _ratios(call: Conversation) -> str:
@@ -172,9 +168,7 @@ def _wording(telling: Telling, seen: Observations) -> list[str]:
     for doubt in seen.doubts[:2]:
         trigger = next((line for line in seen.call.before(doubt.lines[0], 3) if line.side == REP), None)
         after = f', after the rep says "{_last_words(trigger)}"' if trigger else ""
-        moments.append(
-            f'A doubt about {doubt.kind}: "{doubt.lines[0].quote(telling.voice(doubt))["quote"]}"{after}'
-        )
+        moments.append(f'A doubt about {doubt.kind}: "{doubt.lines[0].quote(telling.voice(doubt))["quote"]}"{after}')
     if seen.liked:
         line = seen.liked[-1]
         moments.append(f'Warmer: "{line.quote(line.sentence_with(LIKES))["quote"]}"')

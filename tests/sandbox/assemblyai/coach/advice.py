@@ -115,9 +115,7 @@ class Advice(Wording):
             line, part, reply = missed[-1] if len(missed) > 1 else missed[0]
             word = self.seen.subject(part) or word
             again = f"The question about {word} comes back later, so it mattered more than the next screen."
-            once = (
-                f"The point about {word} stays open at the moment when the customer wants to hear about it."
-            )
+            once = f"The point about {word} stays open at the moment when the customer wants to hear about it."
             return self._advice(
                 "moment",
                 [line.quote(part), reply.quote(reply.sentences[0])],
@@ -188,8 +186,7 @@ class Advice(Wording):
             ),
             fitting(
                 25,
-                theirs
-                and f"The cost of it stays unsaid: {theirs}. A price later has nothing to stand against.",
+                theirs and f"The cost of it stays unsaid: {theirs}. A price later has nothing to stand against.",
                 "The cost of it stays unsaid, so a price later has nothing to stand against.",
             ),
         )
@@ -263,9 +260,7 @@ class Advice(Wording):
                 "Ask what the customer wants from it, and come back to that at the end",
                 "What would make these minutes well spent for you?",
             )
-            because = (
-                "The plan for the call is the rep's; what the customer hopes for comes out only by chance."
-            )
+            because = "The plan for the call is the rep's; what the customer hopes for comes out only by chance."
         else:
             do, say = (
                 "Name two topics and the time, and ask what to add",
@@ -327,8 +322,7 @@ class Advice(Wording):
             }
         if (smaller := self.seen.smaller_start) is not None:
             what = (
-                "Answer a doubt with a question about a smaller first step: "
-                "it brought the customer back into the talk."
+                "Answer a doubt with a question about a smaller first step: it brought the customer back into the talk."
             )
             return {"what": what, "evidence": [smaller.quote(smaller.questions[0])]}
         if self.seen.questions:

@@ -57,9 +57,7 @@ class Line:
     @cached_property
     def sentences(self) -> tuple[str, ...]:
         """The sentences, with their punctuation."""
-        return tuple(
-            part.strip() for part in re.findall(r"[^.?!]+[.?!]*(?=\s|$)|\S+", self.text) if part.strip()
-        )
+        return tuple(part.strip() for part in re.findall(r"[^.?!]+[.?!]*(?=\s|$)|\S+", self.text) if part.strip())
 
     @cached_property
     def lower(self) -> str:
@@ -90,11 +88,7 @@ class Line:
     def quote(self, sentence: str | None = None) -> dict[str, Any]:
         """Return evidence: 5 to 25 consecutive words of this line, around `sentence` where it is short."""
         parts = list(self.sentences)
-        at = (
-            parts.index(sentence)
-            if sentence in parts
-            else max(range(len(parts)), key=lambda i: len(parts[i]))
-        )
+        at = parts.index(sentence) if sentence in parts else max(range(len(parts)), key=lambda i: len(parts[i]))
         first = last = at
         while len(" ".join(parts[first : last + 1]).split()) < 5 and (first > 0 or last + 1 < len(parts)):
             if last + 1 < len(parts):
@@ -196,7 +190,5 @@ def _named_lines(content: str) -> list[Line]:
     sides = {name: REP for name in spoken if SELLER_TITLE.search(name)}
     if not sides:
         # Labels like A and B tell nothing: read who sells from what they say.
-        sides = {
-            name: REP for name, role in identify_roles(spoken, ["rep", "customer"]).items() if role == "rep"
-        }
+        sides = {name: REP for name, role in identify_roles(spoken, ["rep", "customer"]).items() if role == "rep"}
     return [Line(number, sides.get(name, CUSTOMER), text) for number, (name, text) in enumerate(named)]

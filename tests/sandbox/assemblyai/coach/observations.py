@@ -50,9 +50,6 @@ NAMED = {
     "another supplier": "the other supplier",
     "somebody else's decision": "who has to agree",
 }
-ACKNOWLEDGES = (
-    r"\b(i hear you|understood|that's fair|fair enough|i understand|makes sense|would be a risk|i see)\b"
-)
 SETTLES = r"\b(does that (settle|work|help|answer|cover)|would that (work|help)|is there more behind)\b"
 DEFERS = (
     r"\b(get to (that|it|\w+) in a|later|in a minute|a topic of its own|before that|"
@@ -94,12 +91,11 @@ OWN_WORLD = r"\b(we|our|my|i)\b"
 
 @dataclass(frozen=True)
 class Doubt:
-    """A doubt of the customer: its kind, its lines, and what the rep side said at once."""
+    """A doubt of the customer: its kind, its lines, the answer, and the questions before and after that."""
 
     kind: str
     lines: Sequence[Line]
     answer: Line | None
-    acknowledged: bool
     asked_first: Line | None
     settled: Line | None
 
@@ -146,11 +142,11 @@ class Observations:
     def _doubt(self, kind: str, lines: Sequence[Line]) -> Doubt:
         answer = self.call.reply(lines[0])
         if answer is None:
-            return Doubt(kind, lines, None, acknowledged=False, asked_first=None, settled=None)
+            return Doubt(kind, lines, None, None, None)
         replies = [line for line in self.call.after(lines[-1], 5) if line.side == REP]
         settled = next((line for line in replies if line.says(SETTLES)), None)
         asked = answer if answer.questions and not answer.says(SETTLES) else None
-        return Doubt(kind, lines, answer, answer.says(ACKNOWLEDGES), asked, settled)
+        return Doubt(kind, lines, answer, asked, settled)
 
     @cached_property
     def problems(self) -> list[tuple[Line, str]]:
@@ -195,9 +191,7 @@ class Observations:
                 continue
             if reply.questions and stems(raised) & stems(reply.text):
                 continue
-            answers = stems(raised) & stems(reply.sentences[0]) or reply.says(
-                r"^(yes|no|sure|it can|with both|both)\b"
-            )
+            answers = stems(raised) & stems(reply.sentences[0]) or reply.says(r"^(yes|no|sure|it can|with both|both)\b")
             if (reply.says(DEFERS) and not reply.says(r"^(yes|no)\b")) or not answers:
                 found.append((line, raised, reply))
         return found
@@ -216,9 +210,7 @@ class Observations:
         """The rep side's questions about causes and consequences that build on an answer, with the reply."""
         found = []
         for line in self.rep:
-            heard = [
-                other for other in self.call.before(line, 3) if other.side == CUSTOMER and other.words > 5
-            ]
+            heard = [other for other in self.call.before(line, 3) if other.side == CUSTOMER and other.words > 5]
             for part in line.questions:
                 if heard and re.search(CONSEQUENCE, part.lower()):
                     found.append((line, part, self.call.reply(line)))
@@ -236,7 +228,7 @@ class Observations:
         found = []
         for line in self.rep:
             heard = [other for other in self.call.before(line, 8) if other.side == CUSTOMER]
-            said = set().union(*(stems(other.text) for other in heard)) if heard else set()
+            said = {stem for other in heard for stem in stems(other.text)}
             parts = [part for part in line.sentences if re.search(RESTATES, part.lower())]
             if parts and stems(line.text) & said:
                 part = max(parts, key=len)
@@ -251,9 +243,7 @@ class Observations:
         """Where the rep side takes a problem in with a word or two and moves on."""
         for line, _ in self.problems:
             reply = self.call.reply(line)
-            if reply and reply.says(
-                r"^(yeah|right|okay|got it|sure|wow|i see|that makes sense|understood)\b"
-            ):
+            if reply and reply.says(r"^(yeah|right|okay|got it|sure|wow|i see|that makes sense|understood)\b"):
                 return reply
         return None
 
@@ -263,11 +253,7 @@ class Observations:
         found = []
         for line in self.rep:
             for part in line.sentences:
-                if (
-                    part.endswith("?")
-                    or not re.search(TIES, part.lower())
-                    or re.search(r"\bi'll\b", part.lower())
-                ):
+                if part.endswith("?") or not re.search(TIES, part.lower()) or re.search(r"\bi'll\b", part.lower()):
                     continue
                 words = stems(part)
                 needs = [
@@ -286,9 +272,7 @@ class Observations:
     @cached_property
     def offered(self) -> bool:
         """Whether anything is offered or shown at all."""
-        return bool(self.price or self.tied) or (
-            self.general_offer is not None and self.general_offer.words > 40
-        )
+        return bool(self.price or self.tied) or (self.general_offer is not None and self.general_offer.words > 40)
 
     @cached_property
     def general_offer(self) -> Line | None:
@@ -342,11 +326,7 @@ class Observations:
                 people = re.search(r"\bwith (you and )?[A-Z]\w+", proposal.text) is not None
                 return NextStep("agreed", proposal, consent, action, day[0].removeprefix("on "), people)
         if proposal is None:
-            vague = [
-                line
-                for line in rep
-                if line.says(REP_ACTION) and (line.says(VAGUE_DAY) or line.says(r"\bsend\b"))
-            ]
+            vague = [line for line in rep if line.says(REP_ACTION) and (line.says(VAGUE_DAY) or line.says(r"\bsend\b"))]
             proposal = vague[-1] if vague else None
         if proposal is not None:
             consent = self.call.reply(proposal)
@@ -360,11 +340,7 @@ class Observations:
         """Where the rep side answers a doubt with a question about a smaller step."""
         for doubt in self.doubts:
             for line in self.call.after(doubt.lines[-1], 4):
-                if (
-                    line.side == REP
-                    and line.questions
-                    and line.says(r"\b(smaller|start with|pilot|try|only the)\b")
-                ):
+                if line.side == REP and line.questions and line.says(r"\b(smaller|start with|pilot|try|only the)\b"):
                     return line
         return None
 
@@ -383,9 +359,7 @@ class Observations:
             for size in range(1, len(words) + 1):
                 counted[" ".join(words[:size])] += 1
         names: list[str] = []
-        for phrase, count in sorted(
-            counted.items(), key=lambda item: (-item[1] * (1 + item[0].count(" ")), item[0])
-        ):
+        for phrase, count in sorted(counted.items(), key=lambda item: (-item[1] * (1 + item[0].count(" ")), item[0])):
             known = any(set(phrase.split()) & set(name.split()) for name in names)
             if count > 1 and len(phrase) > 3 and not known:
                 names.append(phrase)
@@ -398,11 +372,7 @@ class Observations:
         words = [
             word
             for word in tokens(text)
-            if len(word) > 4
-            and word.isalpha()
-            and spoken[word] > 1
-            and stems(word) & shared
-            and word not in NO_TOPIC
+            if len(word) > 4 and word.isalpha() and spoken[word] > 1 and stems(word) & shared and word not in NO_TOPIC
         ]
         found = max(words, key=lambda word: (spoken[word], len(word)), default=None)
         return self._phrase(found) if found else None
@@ -412,9 +382,7 @@ class Observations:
         text = " ".join(line.text for line in self.call.lines)
         following = re.findall(rf"\b{word} ([a-z]{{4,}})\b", text, re.IGNORECASE)
         after = Counter(other.lower() for other in following)
-        usual = next(
-            (other for other, count in after.most_common() if count > 1 and other not in LINKS), None
-        )
+        usual = next((other for other, count in after.most_common() if count > 1 and other not in LINKS), None)
         phrase = f"{word} {usual}" if usual else word
         written = re.search(rf"(?<=[a-z] )\b{phrase}\b", text, re.IGNORECASE)
         phrase = written[0] if written else phrase

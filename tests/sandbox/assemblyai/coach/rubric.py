@@ -3,7 +3,7 @@
 import re
 
 from tests.sandbox.assemblyai.coach.conversation import stems
-from tests.sandbox.assemblyai.coach.observations import LIKES, NAMED
+from tests.sandbox.assemblyai.coach.observations import LIKE_YOU, LIKES, NAMED
 from tests.sandbox.assemblyai.coach.wording import Evidence, Item, Wording
 
 AGENDA_WORDS = r"\b(minutes|planned|agenda|like to|love to|wanted to|cover)\b"
@@ -61,7 +61,7 @@ class Rubric(Wording):
             evidence = [line.quote(part) for line, part, _ in digging[:2]]
             evidence.append(quantified[0].quote(quantified[0].sentence_with(r"\d")))
             text = (
-                "Questions about causes and consequences follow the customer's answers on more than one topic, "
+                "Questions about causes and consequences follow the answers on more than one topic, "
                 "and the customer puts a number to one of them."
             )
             return self._item(occasion, evidence, text, 3)
@@ -73,11 +73,7 @@ class Rubric(Wording):
             return self._item(occasion, [line.quote(part)], text, 2)
         if self.seen.questions:
             line, part = self.seen.questions[0]
-            missed = (
-                f"; after hearing that {occasion}, the rep moves on"
-                if problem and self.third(problem[1])
-                else ""
-            )
+            missed = f"; after hearing that {occasion}, the rep moves on" if problem and self.third(problem[1]) else ""
             return self._item(
                 occasion,
                 [line.quote(part)],
@@ -93,8 +89,8 @@ class Rubric(Wording):
         )
 
     def _listening(self) -> Item:
-        if sum(line.words for line in self.seen.customer) < 200:
-            return self._item("", [], "The customer speaks too little for this to show.", None)
+        if not self.seen.rep or sum(line.words for line in self.seen.customer) < 200:
+            return self._item("", [], "One side speaks too little for this to show.", None)
         confirmed = [item for item in self.seen.restated if item[2] is not None]
         missed = self.seen.unanswered
         if len(self.seen.restated) > 1 and confirmed and not missed:
@@ -125,9 +121,7 @@ class Rubric(Wording):
                 f"The customer's point is said back in other words{later}.",
                 2,
             )
-        line = self.seen.acknowledged or next(
-            (line for line in self.seen.rep if line.words > 4), self.seen.rep[0]
-        )
+        line = self.seen.acknowledged or next((line for line in self.seen.rep if line.words > 4), self.seen.rep[0])
         text = "Answers are taken in with a word or two, and the talk moves on."
         return self._item("the customer's description of today's work", [line.quote()], text, 1)
 
@@ -155,13 +149,13 @@ class Rubric(Wording):
                 "One part of the offer is tied in words to a need stated earlier.",
                 2,
             )
-        like_you = next((line for line in self.seen.rep if line.says(r"\b\w+ like yours\b")), None)
+        like_you = next((line for line in self.seen.rep if line.says(LIKE_YOU)), None)
         problem = self.problem()
         need_line, need_part = (problem[0], problem[1]) if problem else (self.seen.customer[0], "")
         occasion = self.third(need_part) or "the need that the customer stated"
         if like_you is not None:
             text = "The need is named in general; nothing shown comes back to what this customer described."
-            return self._item(occasion, [like_you.quote(like_you.sentence_with("like yours"))], text, 1)
+            return self._item(occasion, [like_you.quote(like_you.sentence_with(LIKE_YOU))], text, 1)
         return self._item(
             occasion,
             [need_line.quote(need_part), *([offer.quote()] if offer else [])],
@@ -174,15 +168,14 @@ class Rubric(Wording):
             return self._item("", [], "The customer voices no doubt, worry or reason to wait.", None)
         doubt = self.seen.doubts[0]
         voiced = doubt.lines[0].quote(self.voice(doubt))
-        occasion = f"{NAMED[doubt.kind]}"
+        occasion = NAMED[doubt.kind]
         if doubt.answer is None:
             return self._item(occasion, [voiced], "The doubt is passed over and gets no answer.", 0)
         if doubt.asked_first is not None:
             asked = doubt.asked_first.quote(doubt.asked_first.questions[0])
             if doubt.settled is not None:
                 text = (
-                    "The doubt is asked about before it is answered, "
-                    "and the rep checks whether the answer settles it."
+                    "The doubt is asked about before it is answered, and the rep checks whether the answer settles it."
                 )
                 return self._item(
                     occasion,
@@ -208,11 +201,9 @@ class Rubric(Wording):
             last = next((line for line in reversed(self.call.lines) if line.words > 4), self.call.lines[-1])
             return self._item("end of the call", [last.quote()], "The call ends without any next step.", 0)
         if step.status == "proposed":
-            text = "Something will be sent and a talk may follow; no day is named, and the customer takes nothing on."
+            text = "Something will be sent; no day is named, and the customer takes nothing on."
             return self._item("end of the call", evidence, text, 1)
         if step.customer_action is not None or step.people_named:
             text = "Action, day and people are named, and the customer takes something on as well."
             return self._item("end of the call", evidence, text, 3)
-        return self._item(
-            "end of the call", evidence, "Action, day and owner are named, and the customer agrees.", 2
-        )
+        return self._item("end of the call", evidence, "Action, day and owner are named, and the customer agrees.", 2)

@@ -1,8 +1,8 @@
 """What the coach tells of a call: the summary, the talking, the turns in the customer's wording, the end."""
 
 import re
-from typing import Any
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tests.sandbox.assemblyai.coach.conversation import REP, Line, stems
 from tests.sandbox.assemblyai.coach.observations import AMOUNT, DAY, PRICE
@@ -25,9 +25,7 @@ class Telling(Wording):
         said = [
             shift(text, THIRD)
             for found in (self.seen.situation, *self.seen.problems[:3])
-            if found
-            and (text := clause(found[1], 14))
-            and not re.search(r"\b(you|your|he|she)\b", text.lower())
+            if found and (text := clause(found[1], 14)) and not re.search(r"\b(you|your|he|she)\b", text.lower())
         ]
         distinct: list[str] = []
         for text in said:
@@ -87,9 +85,7 @@ class Telling(Wording):
                 "Short questions from the rep leave the floor to the customer, "
                 "whose longer answers carry the call from today's process to its consequences."
             )
-        return (
-            f"The talking is shared; the longest stretch is the part{about}, and questions break up the rest."
-        )
+        return f"The talking is shared; the longest stretch is the part{about}, and questions break up the rest."
 
     def change(self, candidate: Mapping[str, Any]) -> Item:
         """Say what a change in the customer's wording is about and which words of the call set it off."""
@@ -109,17 +105,9 @@ class Telling(Wording):
         if candidate.get("polarity") == "positive":
             return {**found, **self._warmer(quoted, heard)}
         priced = next((line for line in reversed(heard) if line.says(PRICE)), None)
-        own = len(
-            re.findall(r"\b(we|our|my|i'm the one|the old|last (month|year|week|quarter))\b", quoted.lower)
-        )
+        own = quoted.says(r"\b(we|our|my|i'm the one|the old|last (month|year|week|quarter))\b")
         if priced is not None:
-            period = (
-                "yearly"
-                if priced.says(r"\b(a|per) year\b")
-                else "monthly"
-                if priced.says("month")
-                else "full"
-            )
+            period = "yearly" if priced.says(r"\b(a|per) year\b") else "monthly" if priced.says("month") else "full"
             run = self.call.longest_run()
             walk = " right after a long walk-through" if run and run[-1].number <= priced.number else ""
             cause = f"The rep names the {period} price{walk}, before it is clear what it is compared with."
@@ -127,9 +115,7 @@ class Telling(Wording):
             return {**found, "about": "our_offer_or_rep", "cause": cause, "evidence": evidence}
         asked = next((line for line in reversed(heard) if line.questions), None)
         if own and asked is not None:
-            cause = (
-                "The rep asks how the work is done today, and the customer describes what goes wrong with it."
-            )
+            cause = "The rep asks how the work is done today, and the customer describes what goes wrong with it."
             return {
                 **found,
                 "about": "their_own_situation",
@@ -143,9 +129,7 @@ class Telling(Wording):
             cause = "The customer describes trouble with somebody outside of this call."
             return {**found, "about": "third_party", "cause": cause, "evidence": [quoted.quote()]}
         if heard:
-            cause = (
-                "The customer's doubt follows the rep's words here, and no question is asked about it first."
-            )
+            cause = "The customer's doubt follows the rep's words here, and no question is asked about it first."
             return {**found, "about": "our_offer_or_rep", "cause": cause, "evidence": [heard[-1].quote()]}
         return found
 
@@ -153,7 +137,7 @@ class Telling(Wording):
         if not heard:
             return {}
         word = self.seen.subject(quoted.text) or self.seen.subject(heard[-1].text)
-        about = f" about the {word}" if word else ""
+        about = f" about {word}" if word else ""
         return {
             "about": "our_offer_or_rep",
             "cause": f"The rep's answer{about} meets what the customer asked for.",

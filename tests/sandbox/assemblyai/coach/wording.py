@@ -27,8 +27,7 @@ class Wording:
         named = [
             (line, part, clause(part))
             for line, part in self.seen.problems
-            if not uncosted
-            or not (re.search(r"\d", line.text) or {n.number for n in self.call.after(line, 1)} & asked)
+            if not uncosted or not (re.search(r"\d", line.text) or {n.number for n in self.call.after(line, 1)} & asked)
         ]
         return next((item for item in named if item[2]), named[0] if named else None)
 

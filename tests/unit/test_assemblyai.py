@@ -1,0 +1,276 @@
+"""AssemblyAI over HTTP."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import requests
+import responses
+from tests.unit.examples import CALLS, ROLES, SAMPLE_CALLS, sample_transcript
+
+from callcoach.assemblyai import AssemblyAI, Completion, error_message, without_links
+from callcoach.errors import AccountRefused, RateLimited, RequestRefused, TransientError, UpstreamUnavailable
+from callcoach.transcript import SpeakerIdentification
+
+API, GATEWAY = "https://api.example", "https://gateway.example"
+TRANSCRIPT_URL = f"{API}/v2/transcript"
+CHAT_URL = f"{GATEWAY}/v1/chat/completions"
+
+
+@pytest.fixture
+def upstream() -> Iterator[responses.RequestsMock]:
+    """The two services; a request that a test does not expect fails it, and so does one that never comes."""
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def client() -> Iterator[AssemblyAI]:
+    assemblyai = AssemblyAI("the-key", API, GATEWAY)
+    yield assemblyai
+    assemblyai.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda _: None)
+
+
+def sent(mock: responses.RequestsMock, index: int = 0) -> Any:
+    return json.loads(mock.calls[index].request.body or b"")
+
+
+def test_submission_sends_the_raw_key_and_the_request(upstream, client) -> None:
+    upstream.post(TRANSCRIPT_URL, json={"id": "t1", "status": "queued", "audio_url": "https://a", "undocumented": [1]})
+    assert client.submit({"audio_url": "https://a", "speaker_labels": True}) == "t1"
+    request = upstream.calls[0].request
+    assert request.headers["Authorization"] == "the-key"
+    assert request.headers["Content-Type"] == "application/json"
+    assert sent(upstream) == {"audio_url": "https://a", "speaker_labels": True}
+
+
+@pytest.mark.parametrize("name", SAMPLE_CALLS)
+def test_transcript_is_read(upstream, client, name: str) -> None:
+    expected = sample_transcript(name)
+    upstream.get(f"{TRANSCRIPT_URL}/{expected.id}", body=(CALLS / name / "transcript.json").read_bytes())
+    transcript = client.transcript(expected.id)
+    assert transcript.utterances == expected.utterances
+    assert transcript.sentiment_rows == expected.sentiment_rows
+
+
+def test_id_of_a_transcript_cannot_leave_its_path(upstream, client) -> None:
+    """A forged callback chooses the id, not the address that our key is sent to."""
+    upstream.get(f"{TRANSCRIPT_URL}/..%2F..%2Fv2%2Faccount%3Fa%3Db", json={"error": "Not found"}, status=404)
+    with pytest.raises(RequestRefused):
+        client.transcript("../../v2/account?a=b")
+    assert upstream.calls[0].request.url.startswith(f"{TRANSCRIPT_URL}/..%2F")
+
+
+def test_list_of_transcripts_has_times_in_utc(upstream, client) -> None:
+    rows = [
+        {"id": "t1", "status": "queued", "created": "2026-05-06T14:36:00.25", "audio_url": None, "completed": None},
+        {"id": "t2", "status": "error", "created": "2026-05-06T14:36:00Z", "error": "?"},
+    ]
+    upstream.get(f"{TRANSCRIPT_URL}?limit=200", json={"page_details": {}, "transcripts": rows})
+    first, second = client.recent_transcripts()
+    assert first.created_at == datetime(2026, 5, 6, 14, 36, 0, 250_000, tzinfo=UTC)
+    assert second.created_at == datetime(2026, 5, 6, 14, 36, tzinfo=UTC)
+
+
+def test_identification_asks_for_the_roles(upstream, client) -> None:
+    answer = {"speaker_identification": {"mapping": {"A": "Sales Rep"}, "status": "success", "effort": "low"}}
+    said = [{"speaker": "Sales Rep", "text": "hi", "start": 0, "end": 5, "confidence": 1, "words": []}]
+    upstream.post(
+        f"{GATEWAY}/v1/understanding",
+        json={"speech_understanding": {"request": {}, "response": answer}, "utterances": said},
+    )
+    found = client.identify_speakers("t1", ROLES)
+    assert found.identification == SpeakerIdentification("success", {"A": "Sales Rep"})
+    assert [(one.speaker, one.start_ms) for one in found.utterances or []] == [("Sales Rep", 0)]
+    task = {"speaker_type": "role", "known_values": list(ROLES)}
+    assert sent(upstream) == {
+        "transcript_id": "t1",
+        "speech_understanding": {"request": {"speaker_identification": task}},
+    }
+
+
+@pytest.mark.parametrize("answer", [{}, {"speech_understanding": None}, {"speech_understanding": {"response": {}}}])
+def test_identification_without_an_answer_is_empty(upstream, client, answer: dict[str, Any]) -> None:
+    upstream.post(f"{GATEWAY}/v1/understanding", json=answer)
+    assert client.identify_speakers("t1", ROLES).identification == SpeakerIdentification()
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (
+            {
+                "choices": [{"index": 0, "message": {"content": "{}"}, "finish_reason": "end_turn"}],
+                "usage": {"input_tokens": 16, "output_tokens": 6, "prompt_tokens": None},
+                "model": None,
+                "response_time": 1030392710,
+            },
+            Completion("{}", "end_turn", 16, 6),
+        ),
+        (
+            {
+                "choices": [
+                    {"message": {"content": '{"a":'}, "finish_reason": None},
+                    {"message": {"content": None}},
+                    {"message": {"content": "1}"}, "finish_reason": "max_tokens"},
+                ]
+            },
+            Completion('{"a":1}', "max_tokens", None, None),
+        ),
+        ({"choices": []}, Completion("", "", None, None)),
+        ({}, Completion("", "", None, None)),
+    ],
+)
+def test_completion_is_read_in_the_shapes_of_the_gateway(upstream, client, answer: Any, expected: Completion) -> None:
+    """Text may come in several choices; what nobody counted is unknown."""
+    upstream.post(CHAT_URL, json=answer)
+    assert client.complete({"model": "m"}) == expected
+
+
+SHAPES: list[Callable[[str], Any]] = [
+    lambda message: {"error": message, "status": "error", "request_id": "r"},
+    lambda message: {"error": {"code": 400, "message": message, "metadata": {}}},
+    lambda message: {"code": 400, "message": message, "request_id": "r", "metadata": {"errors": []}},
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_message_is_found_in_each_shape_of_an_error(shape: Callable[[str], Any]) -> None:
+    message = "model X does not support response_format"
+    assert error_message(json.dumps(shape(message)).encode()) == message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>Bad gateway</html>", b"[]", b"null", b"5", b'{"error": null}', b'{"error": {}}', b'{"message": 5}'],
+)
+def test_other_bodies_have_no_message(body: bytes) -> None:
+    assert error_message(body) == ""
+
+
+@pytest.mark.parametrize("body", [b'{"error": "caf\xe9"}', b"\xff\xfe", b'{"error": "\\ud800"}'])
+def test_body_in_another_encoding_has_no_message(body: bytes) -> None:
+    assert error_message(body) == ""
+
+
+def test_message_is_short_and_without_signatures() -> None:
+    link = "https://b.s3.eu-central-1.amazonaws.com/k.mp3"
+    message = error_message(json.dumps({"error": f"cannot read {link}?X-Amz-Signature=5ecre7, {'x' * 600}"}).encode())
+    assert message.startswith(f"cannot read {link} xxx")
+    assert len(message) <= 500
+    assert without_links("no link? at all") == "no link? at all"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (400, "model X is not supported", RequestRefused),
+        (404, "transcript not found", RequestRefused),
+        (422, "empty body", RequestRefused),
+        (400, "Your current account balance is negative. Please top up to continue.", AccountRefused),
+        (401, "Authentication error, API token missing/invalid", AccountRefused),
+        (403, "Your account does not have access to LLM Gateway.", AccountRefused),
+        (408, "timeout", UpstreamUnavailable),
+        (429, "too many requests for this action", RateLimited),
+        (301, "", UpstreamUnavailable),
+        (500, "Internal server error. Please retry your request.", UpstreamUnavailable),
+        (503, "", UpstreamUnavailable),
+    ],
+)
+def test_status_says_who_tries_again(
+    upstream, client, shape, *, status: int, message: str, kind: type[Exception]
+) -> None:
+    """A paid POST is made once, whatever the answer; the error says what was asked, and the message."""
+    upstream.post(CHAT_URL, json=shape(message), status=status)
+    with pytest.raises(kind) as raised:
+        client.complete({"model": "m"})
+    assert type(raised.value) is kind
+    assert f"POST /v1/chat/completions: {status} {message}" in str(raised.value)
+    assert "the-key" not in str(raised.value)
+    assert len(upstream.calls) == 1
+    if isinstance(raised.value, RequestRefused):
+        assert raised.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("56", 56.0),
+        ("0.5", 0.5),
+        ("-3", 0.0),
+        (None, None),
+        ("", None),
+        ("Wed, 06 May 2026 14:36:00 GMT", None),
+        ("nan", None),
+        ("inf", None),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_wait_that_upstream_names_is_kept(
+    upstream, client, status: int, header: str | None, seconds: float | None
+) -> None:
+    """Whole or broken seconds; anything else is no wait."""
+    upstream.post(CHAT_URL, status=status, headers={} if header is None else {"Retry-After": header})
+    with pytest.raises(TransientError) as raised:
+        client.complete({})
+    assert raised.value.retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_reading_is_repeated_where_upstream_stumbles(upstream, client, status: int) -> None:
+    url = f"{TRANSCRIPT_URL}/t1"
+    upstream.get(url, body="<html>", status=status)
+    upstream.get(url, body="<html>", status=status)
+    upstream.get(url, json={"id": "t1", "status": "queued"})
+    assert client.transcript("t1").status == "queued"
+
+
+def test_reading_ends_after_three_times(upstream, client) -> None:
+    upstream.get(f"{TRANSCRIPT_URL}/t1", status=503, headers={"Retry-After": "56"})
+    with pytest.raises(UpstreamUnavailable) as raised:
+        client.transcript("t1")
+    assert len(upstream.calls) == 3
+    assert raised.value.retry_after_seconds == 56
+
+
+def test_rate_limit_on_reading_is_not_met_with_more_requests(upstream, client) -> None:
+    """Rejected requests count: the queue waits, not the function."""
+    upstream.get(f"{TRANSCRIPT_URL}/t1", status=429, headers={"Retry-After": "30"})
+    with pytest.raises(RateLimited):
+        client.transcript("t1")
+    assert len(upstream.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [requests.ConnectionError("reset"), requests.ReadTimeout("240 s"), requests.ConnectTimeout("5 s")]
+)
+def test_paid_request_without_an_answer_is_not_repeated(upstream, client, fault: Exception) -> None:
+    upstream.post(TRANSCRIPT_URL, body=fault)
+    with pytest.raises(UpstreamUnavailable) as raised:
+        client.submit({})
+    assert len(upstream.calls) == 1
+    assert str(raised.value) == f"POST /v2/transcript: {type(fault).__name__}"
+
+
+def test_redirect_is_not_followed(upstream, client) -> None:
+    """It would carry the key elsewhere."""
+    upstream.post(TRANSCRIPT_URL, status=307, headers={"Location": "https://elsewhere.example/"})
+    with pytest.raises(UpstreamUnavailable):
+        client.submit({})
+    assert len(upstream.calls) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"[]", b'{"id": 5}', b'{"id": "caf\xe9"}'])
+def test_answer_that_is_none_is_upstreams_fault(upstream, client, body: bytes) -> None:
+    """A proxy's page, a cut-off answer or another encoding with status 200."""
+    upstream.post(TRANSCRIPT_URL, body=body)
+    with pytest.raises(UpstreamUnavailable):
+        client.submit({})
