@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from callcoach.documents import Kind, document_key
 from tests.sandbox.assemblyai.server import AssemblyAI
 from tests.sandbox.assemblyai.transcripts import Account
 from tests.sandbox.cloud import Cloud, Mail
+
+from callcoach.documents import Kind, document_key
 
 EVENTS = Path(__file__).parents[2] / "events"
 CALLS = Path(__file__).parents[1] / "data" / "calls"
@@ -19,7 +20,7 @@ OTHER_SOUND = CALLS / "discovery_well_led" / "recording.ogg"
 
 
 # What a function answers when it is done with all that it was given.
-DONE = {"batchItemFailures": []}
+DONE: dict[str, list[str]] = {"batchItemFailures": []}
 
 
 class Stack:
@@ -59,7 +60,8 @@ class Stack:
 
     def submissions(self, key: str) -> list[Mapping[str, Any]]:
         """Return the jobs that AssemblyAI was asked for, for one recording."""
-        return [job.fields for job in self.stand_in.jobs.values() if job.fields["audio_url"].split("?")[0].endswith(key)]
+        asked = [job.fields for job in self.stand_in.jobs.values()]
+        return [fields for fields in asked if fields["audio_url"].split("?")[0].endswith(key)]
 
     def recording_event(self, key: str, *, etag: str, size: int, sequencer: str = "0A", receive_count: int = 1) -> Any:
         """Return events/recording_dropped.json about an object of this stack."""
@@ -72,10 +74,21 @@ class Stack:
         record["attributes"]["ApproximateReceiveCount"] = str(receive_count)
         return event
 
-    def submit(self, key: str, body: bytes = b"sound", **changes: Any) -> Any:
+    def submit(
+        self,
+        key: str,
+        body: bytes = b"sound",
+        *,
+        etag: str | None = None,
+        sequencer: str = "0A",
+        receive_count: int = 1,
+    ) -> Any:
         """Drop an object, run SubmitFunction on its event, and return what the function answers."""
-        etag = self.drop(key, body)
-        return self.cloud.invoke("SubmitFunction", self.recording_event(key, **({"etag": etag, "size": len(body)} | changes)))
+        own = self.drop(key, body)
+        event = self.recording_event(
+            key, etag=etag or own, size=len(body), sequencer=sequencer, receive_count=receive_count
+        )
+        return self.cloud.invoke("SubmitFunction", event)
 
     def transcribed(self, key: str, body: bytes) -> str:
         """Submit a recording and return its transcript's id when AssemblyAI has finished."""

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import requests
-
 from tests.integration.stack import CALLS, KEY, SOUND
 from tests.sandbox.__main__ import main
 from tests.sandbox.assemblyai.server import AssemblyAI

@@ -6,13 +6,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.integration.stack import CALLS, KEY, Stack, running_stack
+
 from callcoach.documents import document_key
 from scorecard.scorecard import Scorecard
 
-from tests.integration.stack import CALLS, KEY, Stack, running_stack
-
 SAMPLES = {folder.name: folder for folder in sorted(CALLS.iterdir()) if (folder / "timing.json").is_file()}
-METADATA = {"rep": "Dana Reyes", "customer": "Acme", "call-type": "discovery", "recorded-at": "2026-05-06T16:00:00+02:00"}
+METADATA = {
+    "rep": "Dana Reyes",
+    "customer": "Acme",
+    "call-type": "discovery",
+    "recorded-at": "2026-05-06T16:00:00+02:00",
+}
 
 
 def recording(name: str) -> str:
@@ -69,7 +74,7 @@ def test_talk_times_equal_the_sound_s_own(stack: Stack, name: str) -> None:
     for speaker in card["speakers"]:
         # Each turn's ends are rounded to whole milliseconds.
         assert speaker["talk_ms"] == pytest.approx(by_hand_ms[speaker["label"]], abs=turns)
-    sides = {side: 0.0 for side in ("rep", "customer", "unassigned")}
+    sides = dict.fromkeys(("rep", "customer", "unassigned"), 0.0)
     for label, side in card["roles"]["mapping"].items():
         sides[side] += by_hand_ms[label]
     by_hand_share = sides["rep"] / (sides["rep"] + sides["customer"])

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-
 from tests.integration.stack import DONE, KEY, OTHER_SOUND, SOUND, Stack, running_stack
 from tests.sandbox.lambdas import InvocationError
+
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:

@@ -5,9 +5,9 @@ import json
 from collections.abc import Iterator
 
 import pytest
-
 from tests.integration.stack import DONE, KEY, Stack, running_stack
 from tests.sandbox.lambdas import InvocationError
+
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:

@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from callcoach.documents import Failure, Kind, Submission, document_key
 from tests.sandbox.assemblyai.server import AssemblyAI
 from tests.sandbox.cloud import Cloud, Mail
 from tests.sandbox.relay import Relay
 
+from callcoach.documents import Failure, Kind, Submission, document_key
+
 CALLS = Path(__file__).parents[1] / "data" / "calls"
-SECRET_NAME = "callcoach/assemblyai"  # noqa: S105 - its name, not its value
+SECRET_NAME = "callcoach/assemblyai"
 STAND_IN_KEY = "sandbox-key"
 SAMPLE_SECONDS, REAL_SECONDS = 120.0, 3600.0
 # How long the stand-in takes for a job and the coach for an answer: short, but long enough to be seen.
@@ -65,13 +66,9 @@ def _sample_drop(folder: Path) -> Drop:
 
 
 @contextmanager
-def samples_cloud(
-    logs: Path, parameters: Mapping[str, str] | None = None
-) -> Iterator[tuple[Cloud, AssemblyAI]]:
+def samples_cloud(logs: Path, parameters: Mapping[str, str] | None = None) -> Iterator[tuple[Cloud, AssemblyAI]]:
     """Run the deployed stack beside the stand-in, each knowing where the other is."""
-    with AssemblyAI(
-        STAND_IN_KEY, delay_seconds=TRANSCRIBE_SECONDS, chat_delay_seconds=COACH_SECONDS
-    ) as stand_in:
+    with AssemblyAI(STAND_IN_KEY, delay_seconds=TRANSCRIBE_SECONDS, chat_delay_seconds=COACH_SECONDS) as stand_in:
         deployed = {"AssemblyAIEndpointUrl": stand_in.url, "NotificationEmail": "manager@example.com"}
         cloud = Cloud(
             parameters=deployed | dict(parameters or {}), secrets={SECRET_NAME: STAND_IN_KEY}, function_log=logs
@@ -82,7 +79,7 @@ def samples_cloud(
 
 
 def demo(out: Path, recording: Path | None, api_key: str | None, region: str) -> int:
-    """Score the sample calls, or a recording of your own by the real AssemblyAI; return 1 if a call got no scorecard."""
+    """Score the sample calls, or a recording of your own by the real AssemblyAI; return 1 if one got no scorecard."""
     if recording is None:
         print("Deploying template.yaml on the embedded cloud")
         with samples_cloud(_fresh_logs(out)) as (cloud, stand_in):

@@ -5,6 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.sandbox.assemblyai.roles import identify_roles
+from tests.sandbox.assemblyai.server import AssemblyAI
+from tests.sandbox.assemblyai.transcripts import Account
+
 from callcoach.assemblyai import AssemblyAI as Client
 from callcoach.documents import CallDetails, Submission, encode
 from callcoach.errors import CallCoachError, PermanentError
@@ -15,9 +19,6 @@ from scorecard.scorecard import Scorecard
 from scorecard.scoring import score_call
 from scorecard.settings import Settings
 from scorecard.speakers import assign_roles
-from tests.sandbox.assemblyai.roles import identify_roles
-from tests.sandbox.assemblyai.server import AssemblyAI
-from tests.sandbox.assemblyai.transcripts import Account
 
 ROLES = ("Sales Rep", "Customer")
 _KEY = "sandbox"
@@ -32,6 +33,27 @@ class Row:
     name: str
     scorecard: Scorecard | None
     refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A scorecard and what it was made from."""
+
+    name: str
+    transcript: Transcript
+    scorecard: Scorecard
+
+    def write(self, out: Path) -> None:
+        """Lay the scorecard, the page and the e-mail out as the deployed stack does."""
+        subject, mail = render_mail(self.scorecard, "BUCKET")
+        for folder, suffix, content in (
+            ("scorecards", "json", encode(self.scorecard)),
+            ("reports", "html", render_report(self.scorecard, self.transcript).encode()),
+            ("mail", "txt", f"Subject: {subject}\n\n{mail}".encode()),
+        ):
+            path = out / folder / f"{self.name}.{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
 
 
 def score(paths: Sequence[Path], out: Path, overrides: Mapping[str, str]) -> int:
@@ -51,7 +73,10 @@ def score(paths: Sequence[Path], out: Path, overrides: Mapping[str, str]) -> int
         for number, (name, file) in enumerate(files, start=1):
             _progress(number, len(files), name)
             try:
-                rows.append(Row(name, _score_file(file, name, out, settings, client, overrides)))
+                transcript = decode_transcript(file.read_bytes())
+                scored = _score_file(name, transcript, settings, client, overrides)
+                scored.write(out)
+                rows.append(Row(name, scored.scorecard))
             except PermanentError as fault:
                 rows.append(Row(name, None, f"{fault.detail}. {fault.next_step}"))
             except (CallCoachError, OSError) as fault:
@@ -88,9 +113,8 @@ def _settings(url: str) -> Settings:
 
 
 def _score_file(
-    file: Path, name: str, out: Path, settings: Settings, client: Client, overrides: Mapping[str, str]
-) -> Scorecard:
-    transcript = decode_transcript(file.read_bytes())
+    name: str, transcript: Transcript, settings: Settings, client: Client, overrides: Mapping[str, str]
+) -> Scored:
     submission = Submission(
         bucket="",
         recording=name,
@@ -111,11 +135,7 @@ def _score_file(
         transcript.utterances or [], transcript.identification, settings.roles, override=overrides or None
     )
     scored = score_call(transcript, roles, submission, settings, client.complete)
-    subject, mail = render_mail(scored.scorecard, "BUCKET")
-    _write(out / "scorecards" / f"{name}.json", encode(scored.scorecard))
-    _write(out / "reports" / f"{name}.html", render_report(scored.scorecard, transcript).encode())
-    _write(out / "mail" / f"{name}.txt", f"Subject: {subject}\n\n{mail}".encode())
-    return scored.scorecard
+    return Scored(name, transcript, scored.scorecard)
 
 
 def _identification(transcript: Transcript) -> SpeakerIdentification:
@@ -124,11 +144,6 @@ def _identification(transcript: Transcript) -> SpeakerIdentification:
     for utterance in transcript.utterances or []:
         spoken.setdefault(utterance.speaker, []).append(utterance.text)
     return SpeakerIdentification(status="success", mapping=identify_roles(spoken, ROLES))
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
 
 
 def _progress(number: int, total: int, name: str) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from samtranslator.yaml_helper import yaml_parse
+
 import scorecard.settings
 import submit.settings
-from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
@@ -18,7 +19,10 @@ PARAMETERS: dict[str, Any] = TEMPLATE["Parameters"]
 INTERFACE: dict[str, Any] = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
 GLOBALS: dict[str, Any] = TEMPLATE["Globals"]["Function"]
 
-SETTINGS = {"SubmitFunction": submit.settings.Settings, "ScorecardFunction": scorecard.settings.Settings}
+SETTINGS: dict[str, type[msgspec.Struct]] = {
+    "SubmitFunction": submit.settings.Settings,
+    "ScorecardFunction": scorecard.settings.Settings,
+}
 QUEUES = {"SubmitFunction": "RecordingsQueue", "ScorecardFunction": "CallbacksQueue"}
 
 

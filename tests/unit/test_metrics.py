@@ -187,8 +187,8 @@ def test_unknown_sides_are_null_with_a_reason() -> None:
 
 
 def test_third_speaker_is_in_neither_side_and_counted() -> None:
-    said = [Utterance("A", "", 0, 6000), Utterance("B", "", 6000, 9000), Utterance("C", "", 9000, 10_000)]
-    assert talk(said, duration_ms=10_000).rep_share == 0.6667
+    said = [Utterance("A", "", 0, 6), Utterance("B", "", 6, 9), Utterance("C", "", 9, 10)]
+    assert talk(said, duration_ms=10).rep_share == 0.6667
     assert unassigned_share(said, THREE_SIDES) == 0.1
 
 

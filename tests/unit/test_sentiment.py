@@ -151,6 +151,12 @@ def test_an_even_call_has_no_shift(labels: str) -> None:
     assert reading_of(labels).candidates == []
 
 
+def test_a_polarity_that_fills_the_call_is_no_event() -> None:
+    """Above two fifths of the sentences it is the state of the call, however it is spread."""
+    assert reading_of("0" * 36 + "-" * 24).candidates
+    assert reading_of("0" * 35 + "-" * 25).candidates == []
+
+
 def test_a_dense_stretch_is_a_shift() -> None:
     """Its bounds are those of its first and last negative row, its counts those of the stretch and of the rest."""
     labels = CALM + "0+00-" + CALM + "-----" + CALM + CALM
