@@ -26,7 +26,7 @@ lint: .venv/installed ## check format, style, types and template
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m mypy
-	.venv/bin/python -m cfnlint template.yaml
+	.venv/bin/cfn-lint template.yaml
 
 format: .venv/installed ## format the code and mend what ruff can
 	.venv/bin/python -m ruff format .

@@ -336,6 +336,7 @@ def coaching_from(reply: Reply, verifier: Verifier) -> Coaching:
     observed = [level.level for level in levels.values() if level.level is not None]
     kept = _verified(reply.keep.evidence, verifier)
     return Coaching(
+        language="en",
         summary=reply.summary.strip(),
         talk_listen=reply.talk_listen.strip(),
         next_step=_next_step(reply.next_step, verifier),
@@ -426,6 +427,7 @@ def _level(reply: ItemReply, verifier: Verifier) -> RubricLevel:
         occasion=reply.occasion.strip(),
         rationale=reply.rationale.strip(),
         evidence=evidence,
+        lowered_from=None,
         reason=reason,
     )
 
@@ -448,6 +450,7 @@ def _suggestions(replies: SuggestionsReply, verifier: Verifier) -> list[Suggesti
                 say=reply.say.strip(),
                 because=reply.because.strip(),
                 evidence=evidence,
+                metric="talk_share" if reply.kind == "metric" else None,
             )
         )
     return suggestions

@@ -48,6 +48,7 @@ class Verifier:
         return EvidenceCounts(
             claimed=self._claimed,
             verified=self._claimed - dropped,
+            repaired=0,
             dropped=dropped,
             dropped_reasons=dict(self._dropped),
             definition=EVIDENCE_DEFINITION,

@@ -33,7 +33,7 @@ class Call(msgspec.Struct, frozen=True):
     recording_etag: str | None
     transcript_id: str
     recorded_at: str | None
-    recorded_at_source: str | None
+    recorded_at_source: Literal["metadata", "path", "object"] | None
     duration_seconds: int
     language: str | None
     language_confidence: float | None
@@ -44,13 +44,18 @@ class Call(msgspec.Struct, frozen=True):
     customer: str | None
     team: str | None
     call_type: str | None
-    call_type_source: Literal["metadata", "default"]
+    call_type_source: Literal["metadata", "path", "default"]
 
 
 class RoleSignals(msgspec.Struct, frozen=True):
-    """What says who is who. coach: the language model's own reading."""
+    """What says who is who.
+
+    text_margin: points by which the words speak for the identification, null where they cannot be weighed.
+    coach: the language model's own reading.
+    """
 
     identification: str
+    text_margin: int | None
     coach: str | None
 
 
@@ -58,7 +63,7 @@ class Roles(msgspec.Struct, frozen=True):
     """The side of each diarized label, and whether to believe it. unassigned_share: of all speech (union)."""
 
     mapping: dict[str, Side]
-    source: Literal["identification", "override", "none"]
+    source: Literal["identification", "channel", "override", "none"]
     signals: RoleSignals
     unassigned_share: float | None
     needs_review: bool
@@ -83,6 +88,45 @@ class Band(msgspec.Struct, frozen=True):
     high: float | None
     kind: str = msgspec.field(name="for")
     source: str
+
+
+class MetricBand(msgspec.Struct, frozen=True):
+    """The usual range of a metric; a missing edge is not judged."""
+
+    low: float | None
+    high: float | None
+    source: str
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Where in the call a metric's value comes from."""
+
+    start_ms: int
+    end_ms: int
+    label: str
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One number about the conversation; null with a reason where it cannot be known. n: what it was counted over."""
+
+    value: int | float | None
+    unit: str
+    band: MetricBand | None
+    verdict: Verdict
+    reason: str | None
+    definition: str
+    confidence: Literal["high", "medium", "low", "none"]
+    spans: list[Span]
+    n: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class Mention(msgspec.Struct, frozen=True):
+    """How often one side used the words of a tracker, and when first."""
+
+    tracker: str
+    side: Side
+    count: int
+    first_ms: int
 
 
 class TalkListen(msgspec.Struct, frozen=True):
@@ -114,7 +158,7 @@ class Evidence(msgspec.Struct, frozen=True):
     start_ms: int
     end_ms: int
     text: str
-    check: Literal["verified"]
+    check: Literal["verified", "repaired"]
 
 
 class SentimentCounts(msgspec.Struct, frozen=True):
@@ -142,6 +186,21 @@ class RowCounts(msgspec.Struct, frozen=True):
     assigned: int
     unassigned: int
     below_0_5: int
+
+
+class TurnScores(msgspec.Struct, frozen=True):
+    """One side's score from -5 to +5, of the call and of its quarters; null where that side says nothing."""
+
+    overall: float | None
+    quarters: list[float | None]
+
+
+class TurnScoresBySide(msgspec.Struct, frozen=True):
+    """Streaks of turns of one polarity, weighed as contact centres do."""
+
+    rep: TurnScores
+    customer: TurnScores
+    definition: str
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -191,6 +250,7 @@ class Sentiment(msgspec.Struct, frozen=True):
     what: str
     rows: RowCounts
     by_role: SentimentBySide | None
+    aws_style_score: TurnScoresBySide | None
     shifts: list[Shift] | None
     shifts_reason: str | None
     usable_customer_rows: int
@@ -224,15 +284,20 @@ class Suggestion(msgspec.Struct, frozen=True):
     say: str
     because: str
     evidence: list[Evidence]
+    metric: str | None
 
 
 class RubricLevel(msgspec.Struct, frozen=True):
-    """How far one behaviour could be heard: 0-3, or null with the reason not_observed or evidence_dropped."""
+    """How far one behaviour could be heard: 0-3, or null with the reason not_observed or evidence_dropped.
+
+    lowered_from: the coach's level where our checks allowed less.
+    """
 
     level: int | None
     occasion: str
     rationale: str
     evidence: list[Evidence]
+    lowered_from: int | None
     reason: str | None
 
 
@@ -246,8 +311,9 @@ class Rubric(msgspec.Struct, frozen=True):
 
 
 class Coaching(msgspec.Struct, frozen=True):
-    """What the coach wrote and our checks have left of it."""
+    """What the coach wrote and our checks have left of it. language: that of the prose."""
 
+    language: str
     summary: str
     talk_listen: str
     next_step: NextStep
@@ -258,10 +324,14 @@ class Coaching(msgspec.Struct, frozen=True):
 
 
 class EvidenceCounts(msgspec.Struct, frozen=True):
-    """How many quotes the coach offered, and how many stand in the transcript. Dropped ones are not published."""
+    """How many quotes the coach offered, and how many stand in the transcript. Dropped ones are not published.
+
+    repaired: real words whose place or wording the coach had slightly wrong.
+    """
 
     claimed: int
     verified: int
+    repaired: int
     dropped: int
     dropped_reasons: dict[str, int]
     definition: str
@@ -283,10 +353,12 @@ class Run(msgspec.Struct, frozen=True):
     prompt_version: str
     prompt_sha256: str | None
     rubric_sha256: str
+    settings_sha256: str
     transcript_sha256: str
     reply_sha256: str | None
     input_tokens: int | None
     output_tokens: int | None
+    prose_removed: dict[str, int]
 
 
 class Scorecard(msgspec.Struct, frozen=True):
@@ -300,6 +372,8 @@ class Scorecard(msgspec.Struct, frozen=True):
     roles: Roles
     speakers: list[Speaker]
     talk_listen: TalkListen
+    metrics: dict[str, Metric]
+    mentions: list[Mention] | None
     sentiment: Sentiment | None
     coaching: Coaching | None
     evidence: EvidenceCounts | None

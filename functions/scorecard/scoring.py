@@ -113,7 +113,13 @@ def score_call(
         outcome = CoachOutcome(reply=None, reason=call.uncoachable, attempts=[])
     else:
         outcome = coach_call(call, (settings.coach_model, settings.coach_fallback_model), complete)
-    return ScoredCall(scorecard=write_scorecard(call, outcome), attempts=outcome.attempts)
+    return ScoredCall(scorecard=write_scorecard(call, outcome, settings_sha256(settings)), attempts=outcome.attempts)
+
+
+def settings_sha256(settings: Settings) -> str:
+    """Return a hash of the settings that a score depends on; names of buckets and queues are none of them."""
+    deciding = [settings.roles, settings.target_rep_share, settings.coach_model, settings.coach_fallback_model]
+    return hashlib.sha256(msgspec.json.encode(deciding)).hexdigest()
 
 
 def measure_call(
@@ -185,7 +191,7 @@ def _ask(call: MeasuredCall, model: str, complete: Complete) -> CoachAttempt:
     )
 
 
-def write_scorecard(call: MeasuredCall, outcome: CoachOutcome) -> Scorecard:
+def write_scorecard(call: MeasuredCall, outcome: CoachOutcome, settings_hash: str) -> Scorecard:
     """Join the numbers with what the checks have left of the coach's reply."""
     verifier = Verifier(call.utterances, call.roles)
     reply = outcome.reply
@@ -205,11 +211,13 @@ def write_scorecard(call: MeasuredCall, outcome: CoachOutcome) -> Scorecard:
         roles=_roles(call, reply),
         speakers=speaker_table(call.utterances, call.roles),
         talk_listen=call.talk,
+        metrics={},
+        mentions=None,
         sentiment=sentiment,
         coaching=coaching,
         evidence=verifier.counts() if reply else None,
         warnings=_warnings(call, coaching),
-        run=_run(call.transcript, outcome.attempts),
+        run=_run(call.transcript, outcome.attempts, settings_hash),
     )
 
 
@@ -223,6 +231,7 @@ def _sentiment(reading: Reading | None, reply: Reply | None, verifier: Verifier)
         what="AssemblyAI's label of each sentence's wording; not the person's feelings",
         rows=reading.counts,
         by_role=reading.by_side,
+        aws_style_score=None,
         shifts=shifts,
         shifts_reason=reading.candidates_reason,
         usable_customer_rows=reading.usable_customer_rows,
@@ -259,14 +268,14 @@ def _roles(call: MeasuredCall, reply: Reply | None) -> Roles:
     return Roles(
         mapping=call.roles.sides,
         source=call.roles.source,
-        signals=RoleSignals(identification=call.roles.identification, coach=reading),
+        signals=RoleSignals(identification=call.roles.identification, text_margin=None, coach=reading),
         unassigned_share=unassigned_share(call.utterances, call.roles),
         needs_review=bool(reasons),
         reasons=reasons,
     )
 
 
-def _run(transcript: Transcript, attempts: list[CoachAttempt]) -> Run:
+def _run(transcript: Transcript, attempts: list[CoachAttempt], settings_hash: str) -> Run:
     last = attempts[-1] if attempts else None
     return Run(
         coach_model=last.model if last else None,
@@ -275,10 +284,12 @@ def _run(transcript: Transcript, attempts: list[CoachAttempt]) -> Run:
         prompt_version=PROMPT_VERSION,
         prompt_sha256=PROMPT_SHA256,
         rubric_sha256=RUBRIC_SHA256,
+        settings_sha256=settings_hash,
         transcript_sha256=hashlib.sha256(encode(storable(transcript))).hexdigest(),
         reply_sha256=hashlib.sha256(last.content.encode()).hexdigest() if last else None,
         input_tokens=_known_sum([attempt.input_tokens for attempt in attempts]),
         output_tokens=_known_sum([attempt.output_tokens for attempt in attempts]),
+        prose_removed={},
     )
 
 

@@ -105,7 +105,7 @@ def read_sentiment(rows: Sequence[SentimentRow], utterances: Sequence[Utterance]
         total=len(rows),
         assigned=len(placed),
         unassigned=len(rows) - len(placed),
-        below_0_5=sum(row.confidence < 0.5 for row in rows),
+        below_0_5=sum((row.confidence or 0.0) < 0.5 for row in rows),
     )
     if not roles.both_sides_known:
         return Reading(counts, None, None, "roles_doubtful", 0)
@@ -155,7 +155,7 @@ def place_rows(rows: Iterable[SentimentRow], utterances: Sequence[Utterance]) ->
         words = utterances[best].words
         first = bisect_left(words, 2 * start_ms, key=lambda word: word.start_ms + word.end_ms)
         past = bisect_right(words, 2 * end_ms, key=lambda word: word.start_ms + word.end_ms)
-        placed.append(PlacedRow(start_ms, end_ms, label, row.confidence, best, first, past))
+        placed.append(PlacedRow(start_ms, end_ms, label, row.confidence or 0.0, best, first, past))
     return placed
 
 

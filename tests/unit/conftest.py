@@ -7,7 +7,7 @@ from hypothesis import settings
 from moto import mock_aws
 
 # The same examples each time, and nothing left in the checkout.
-settings.register_profile("unit", max_examples=60, derandomize=True, database=None, deadline=None)
+settings.register_profile("unit", max_examples=40, derandomize=True, database=None, deadline=None)
 settings.load_profile("unit")
 
 

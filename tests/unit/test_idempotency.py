@@ -31,7 +31,7 @@ class Work:
         self.runs = 0
         self._faults = list(faults)
 
-    def __call__(self, *, identity: dict[str, str], **_: object) -> Outcome:
+    def do(self, *, identity: dict[str, str], **_: object) -> Outcome:
         self.runs += 1
         fault = self._faults.pop(0) if self._faults else None
         if fault:
@@ -46,23 +46,23 @@ def once(work: Any, table: Any, name: str = "scorecard") -> Once:
 def test_second_delivery_gets_the_first_ones_outcome(table: Any) -> None:
     """Also in another process, which knows nothing but the table; other arguments do not matter."""
     work = Work()
-    first = once(work, table)(context=CONTEXT, identity=IDENTITY, redelivered=False)
-    assert once(work, table)(context=CONTEXT, identity=IDENTITY, redelivered=True) == first
+    first = once(work.do, table)(context=CONTEXT, identity=IDENTITY, redelivered=False)
+    assert once(work.do, table)(context=CONTEXT, identity=IDENTITY, redelivered=True) == first
     assert first == {"outcome": "complete", "transcript_id": "t1"}
     assert work.runs == 1
 
 
 def test_other_work_and_other_identities_are_other_pieces(table: Any) -> None:
     work = Work()
-    once(work, table)(context=CONTEXT, identity=IDENTITY)
-    once(work, table)(context=CONTEXT, identity={"transcript_id": "t2"})
-    once(work, table, "submit")(context=CONTEXT, identity=IDENTITY)
+    once(work.do, table)(context=CONTEXT, identity=IDENTITY)
+    once(work.do, table)(context=CONTEXT, identity={"transcript_id": "t2"})
+    once(work.do, table, "submit")(context=CONTEXT, identity=IDENTITY)
     assert work.runs == 3
 
 
 def test_work_that_raised_is_forgotten(table: Any) -> None:
     work = Work(RuntimeError("503"))
-    run = once(work, table)
+    run = once(work.do, table)
     with pytest.raises(RuntimeError, match="503"):
         run(context=CONTEXT, identity=IDENTITY)
     assert table.scan(TableName="state")["Items"] == []
@@ -76,7 +76,7 @@ def test_running_work_is_not_started_twice(table: Any) -> None:
 
     def work(*, identity: dict[str, str]) -> Outcome:
         with pytest.raises(AlreadyInProgress) as raised:
-            once(Work(), table)(context=CONTEXT, identity=identity)
+            once(Work().do, table)(context=CONTEXT, identity=identity)
         seen.append(raised.type)
         return {}
 
@@ -87,7 +87,7 @@ def test_running_work_is_not_started_twice(table: Any) -> None:
 def test_record_holds_ids_and_outlives_a_redrive(table: Any) -> None:
     """Fourteen days in a dead-letter queue, and a callback that is a week late."""
     before = _now(table)
-    once(Work(), table)(context=CONTEXT, identity=IDENTITY)
+    once(Work().do, table)(context=CONTEXT, identity=IDENTITY)
     (item,) = table.scan(TableName="state")["Items"]
     assert int(item["expiration"]["N"]) - before >= 30 * 24 * 3600
     assert set(item) <= {"id", "expiration", "in_progress_expiration", "status", "data", "validation"}

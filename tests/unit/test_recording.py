@@ -66,7 +66,7 @@ def test_other_messages_are_malformed(body: str) -> None:
     ("key", "size_bytes", "expected"),
     [("calls/", 0, True), ("calls/", 7, False), ("calls/a.mp3", 0, False)],
 )
-def test_a_folder_is_an_empty_object_with_a_closing_slash(key: str, size_bytes: int, expected: bool) -> None:  # noqa: FBT001
+def test_a_folder_is_an_empty_object_with_a_closing_slash(key: str, size_bytes: int, *, expected: bool) -> None:
     assert is_folder(DroppedObject("b", key, "e", size_bytes, "1")) is expected
 
 

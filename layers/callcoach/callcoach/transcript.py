@@ -19,14 +19,19 @@ class Word(msgspec.Struct, rename=_TIMES, gc=False):
     end_ms: int
 
 
-class Utterance(msgspec.Struct, rename=_TIMES):
-    """What one diarized speaker says in one go."""
+class Utterance(msgspec.Struct, rename={**_TIMES, "timed_words": "words"}):
+    """What one diarized speaker says in one go. timed_words: null where the service gives none."""
 
     speaker: str
     text: str
     start_ms: int
     end_ms: int
-    words: list[Word] = []
+    timed_words: list[Word] | None = None
+
+    @property
+    def words(self) -> list[Word]:
+        """The words with their times; empty where there are none."""
+        return self.timed_words or []
 
 
 class SentimentRow(msgspec.Struct, rename=_TIMES, gc=False):
@@ -37,7 +42,7 @@ class SentimentRow(msgspec.Struct, rename=_TIMES, gc=False):
     """
 
     sentiment: str
-    confidence: float = 0.0
+    confidence: float | None = None
     start_ms: int | None = None
     end_ms: int | None = None
 
