@@ -9,7 +9,7 @@ SHELL := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format build lock clean
+.PHONY: help setup demo test bench lint format build lock clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,9 @@ demo: .venv/installed ## score the sample calls in a cloud on this machine; look
 
 test: .venv/installed ## run the tests
 	.venv/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+
+bench: .venv/installed ## print the tables of measurements; make bench ONLY=evidence
+	.venv/bin/python -m tests.benchmarks $(ONLY)
 
 lint: .venv/installed ## check format, style, types and template
 	.venv/bin/python -m ruff format --check .
@@ -80,7 +83,7 @@ create_environment = python=$$( \
 	echo "Python $$version is put into $(1)"; \
 	"$$python" -m venv --clear $(1)
 
-# uv takes a tenth of pip's time, but knows nothing of pip's configuration: behind a mirror pip may get what uv cannot.
+# uv takes a fraction of pip's time, but knows nothing of pip's configuration: behind a mirror pip may get what uv cannot.
 install = .venv/bin/uv pip install --quiet --require-hashes --python $(1)/bin/python --requirement $(2) || { \
 	  echo "uv cannot install $(2) here; pip takes over, which is slower" >&2; \
 	  $(1)/bin/python -m pip install --quiet --require-hashes --no-compile --requirement $(2); \

@@ -13,7 +13,7 @@ class Settings(msgspec.Struct, frozen=True):
     scorecards_bucket_name: str
     scorecards_topic_arn: str
     state_table_name: str
-    roles: tuple[str, ...]
+    roles: tuple[str, str]
     target_rep_share: float
     coach_model: str
     coach_fallback_model: str

@@ -57,10 +57,10 @@ def assign_roles(
     one of the names, as AssemblyAI writes it when the identification was part of the transcription, keeps it.
     """
     sides_by_role: dict[str, Side] = {roles[0].casefold(): "rep", roles[1].casefold(): "customer"}
-    named: Mapping[str, str] = override or (identification.mapping if identification else None) or {}
+    named: Mapping[str, str | None] = override or (identification.mapping if identification else None) or {}
     labels = dict.fromkeys(utterance.speaker for utterance in utterances)
     sides: dict[str, Side] = {
-        label: sides_by_role.get(named.get(label, label).strip().casefold(), "unassigned") for label in labels
+        label: sides_by_role.get((named.get(label, label) or "").strip().casefold(), "unassigned") for label in labels
     }
     found = set(sides.values())
     reasons = []

@@ -217,7 +217,7 @@ def _refusal(where: str, response: requests.Response) -> Exception:
 def error_message(body: bytes) -> str:
     """Return the message of an error in any of the shapes that AssemblyAI's services use; "" when there is none.
 
-    {"error": "…"}, {"error": {"message": "…"}} and {"message": "…", "metadata": {"errors": […]}}.
+    {"error": "…"}, {"error": {"message": "…"}} and {"message": "…", "metadata": {"errors": ["…"]}}.
     """
     try:
         answer: Any = msgspec.json.decode(body)
@@ -227,9 +227,11 @@ def error_message(body: bytes) -> str:
         return ""
     error = answer.get("error")
     if isinstance(error, dict):
-        error = error.get("message")
-    message = error if isinstance(error, str) else answer.get("message")
-    return without_links(message)[:500] if isinstance(message, str) else ""
+        answer, error = error, error.get("message")
+    metadata = answer.get("metadata")
+    details = metadata.get("errors") if isinstance(metadata, dict) else None
+    said = [error if isinstance(error, str) else answer.get("message"), *(details if isinstance(details, list) else [])]
+    return without_links("; ".join(text for text in said if isinstance(text, str)))[:500]
 
 
 def without_links(message: str) -> str:

@@ -4,6 +4,8 @@ Unknown keys are skipped and almost everything may be null: real answers carry a
 The top-level words and text repeat what the utterances hold and are not read.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from callcoach.errors import UpstreamUnavailable
@@ -51,7 +53,7 @@ class SpeakerIdentification(msgspec.Struct, omit_defaults=True):
     """Who is who: diarized label -> the role asked for."""
 
     status: str = ""
-    mapping: dict[str, str] | None = None
+    mapping: Mapping[str, str | None] | None = None
 
 
 class RelabelledUtterance(msgspec.Struct, rename={"start_ms": "start"}, gc=False):
