@@ -67,7 +67,8 @@ class Wiring:
                     retryable=fault.retryable,
                     transcript_id=callback.transcript_id,
                     etag=failed.submission.etag,
-                )
+                ),
+                failed.submission.call,
             )
             return {"outcome": "failed", "reason": fault.reason}
 

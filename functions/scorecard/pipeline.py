@@ -14,12 +14,15 @@ from callcoach.observability import count, logger
 from callcoach.storage import Documents
 from callcoach.transcript import SpeakerIdentification, Transcript, decode_transcript, identified, storable
 from scorecard.callback import Callback, recording_key
+from scorecard.coach import CoachAttempt
+from scorecard.mail import message_attributes, render_mail
 from scorecard.readiness import require_finished
-from scorecard.report import render_mail, render_report
+from scorecard.report import render_report
 from scorecard.scorecard import Scorecard
-from scorecard.scoring import CoachAttempt, score_call
+from scorecard.scoring import coach_of, score_call
 from scorecard.settings import Settings
-from scorecard.speakers import assign_roles, mapping_by_alignment
+from scorecard.speakers import RoleAssignment, assign_roles, mapping_by_alignment
+from scorecard.turns import roles_by_channel, with_turns
 
 # A callback can overtake the record of its own submission by this much.
 RECORD_WAIT_SECONDS = 15.0
@@ -67,6 +70,7 @@ class Scorer:
         self._documents = documents
         self._notifications = notifications
         self._assemblyai = assemblyai
+        self._coach = coach_of(settings)
 
     def score(self, callback: Callback, *, redelivered: bool) -> Outcome:
         """Score the call that a callback is about, and return what became of it.
@@ -83,7 +87,7 @@ class Scorer:
 
     def _score(self, assemblyai: AssemblyAI, callback: Callback, *, redelivered: bool) -> Outcome:
         try:
-            if callback.says_completed and not redelivered:
+            if callback.says_completed and not redelivered and not self._settings.rep_channel:
                 heard = self._transcript_and_speakers(assemblyai, callback.transcript_id)
             else:
                 heard = _Heard(assemblyai.transcript(callback.transcript_id), None)
@@ -121,10 +125,9 @@ class Scorer:
 
     def _score_submission(self, assemblyai: AssemblyAI, heard: _Heard, submission: Submission) -> Scorecard:
         key = submission.recording
-        transcript = self._with_identification(assemblyai, heard, key)
+        transcript, roles = self._transcript_and_roles(assemblyai, heard, submission)
         self._documents.write("transcripts", key, encode(storable(transcript)))
-        roles = assign_roles(transcript.utterances or [], transcript.identification, self._settings.roles)
-        scored = score_call(transcript, roles, submission, self._settings, assemblyai.complete)
+        scored = score_call(transcript, roles, submission, self._settings, assemblyai.complete, coach=self._coach)
         if scored.attempts:
             replies = Replies(transcript_id=transcript.id, attempts=scored.attempts)
             self._documents.write("replies", key, encode(replies))
@@ -132,6 +135,16 @@ class Scorer:
         self._documents.write("scorecards", key, encode(scored.scorecard))
         self._tell(scored.scorecard)
         return scored.scorecard
+
+    def _transcript_and_roles(
+        self, assemblyai: AssemblyAI, heard: _Heard, submission: Submission
+    ) -> tuple[Transcript, RoleAssignment]:
+        """Return the transcript in turns, and each label's side: by its channel, or by who AssemblyAI says it is."""
+        if submission.rep_channel:
+            transcript = with_turns(heard.transcript)
+            return transcript, roles_by_channel(transcript.utterances or [], submission.rep_channel)
+        transcript = self._with_identification(assemblyai, heard, submission.recording)
+        return transcript, assign_roles(transcript.utterances or [], transcript.identification, self._settings.roles)
 
     def _transcript_and_speakers(self, assemblyai: AssemblyAI, transcript_id: str) -> _Heard:
         """Ask for both side by side: neither needs the other's answer, and the second takes seconds."""
@@ -181,13 +194,4 @@ class Scorer:
 
     def _tell(self, scorecard: Scorecard) -> None:
         subject, text = render_mail(scorecard, self._documents.bucket)
-        attributes = {
-            "outcome": scorecard.status,
-            "rep": scorecard.call.rep,
-            "team": scorecard.call.team,
-            "customer": scorecard.call.customer,
-            "call_type": scorecard.call.call_type,
-            "needs_review": str(scorecard.roles.needs_review).lower(),
-            "coachable": str(scorecard.coaching is not None).lower(),
-        }
-        self._notifications.publish(subject, text, attributes)
+        self._notifications.publish(subject, text, message_attributes(scorecard))

@@ -1,179 +1,354 @@
-"""What people read: the headline, the e-mail and the page. Pure; every number in them comes from the scorecard.
+"""The page about a call: one file without script or network, readable on paper and on a phone. Pure.
 
-The page is one file without script or network. Everything that was said or typed by anybody is escaped by the template.
+Everything that was said or typed by anybody is escaped by the template. Drawings are placed in percent of the call, so
+that they fit any width; what they show is also said in words.
 """
 
-import textwrap
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 import jinja2
 import msgspec
 
-from callcoach.documents import document_key
-from callcoach.notifications import ascii_text
+from callcoach.plain_text import printable
 from callcoach.transcript import Transcript, Utterance
-from scorecard.coaching import RUBRIC_ITEMS
 from scorecard.metrics import has_target_mark, whole_percent
-from scorecard.scorecard import Coaching, Headline, Scorecard, Shift, TalkListen
+from scorecard.phrases import (
+    call_facts,
+    call_length,
+    capitalised,
+    clock,
+    cue_and_action,
+    evidence_sentence,
+    file_name,
+    mention_line,
+    metric_band,
+    metric_meaning,
+    metric_name,
+    metric_value,
+    metric_verdict,
+    metric_where,
+    metrics_in_order,
+    next_step_moment_ms,
+    next_step_text,
+    no_shift_sentence,
+    people,
+    percent,
+    recorded_on,
+    role_reasons,
+    shift_label,
+    shift_quotes,
+    shift_sentence,
+    side_name,
+    status_words,
+    suggestion_moment_ms,
+    suggestion_number,
+    talk_band,
+    talk_sentence,
+    unknowns,
+    wording_sentence,
+    words_for,
+)
+from scorecard.rubric import RUBRIC_ITEMS
+from scorecard.scorecard import Evidence, Scorecard, Suggestion
+from scorecard.sentiment import place_rows
 
-MAIL_COLUMNS = 72
-# What leaves room in a subject for the number.
-SUBJECT_NAME_CHARACTERS = 40
-SUBJECT_WHO_CHARACTERS = 50
+# What stands at the top of the page beside the talk share and the next step; others only when they are out of band.
+FIRST_METRICS = ("longest_monologue", "questions")
 
 # Embeddings, overrides and isolates: such a character in a name would turn the text that follows it.
 _DIRECTION_MARKS = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
 
-_STATUS_TEXTS = {
-    "too_short": "Too short to coach: each side has to speak for a minute, and both together for three.",
-    "one_side_only": "Only one side speaks.",
-    "poor_transcript": "The transcript is too uncertain to coach from; the sound may be poor.",
-    "roles_unknown": "It is not known who is the rep, so nothing is judged.",
-    "not_a_sales_call": "This does not look like a sales call.",
-    "coach_truncated": "The writing model's answer was cut off. The numbers stand.",
-    "coach_refused": "The writing model refused to answer. The numbers stand.",
-    "coach_invalid": "The writing model's answer could not be read. The numbers stand.",
-    "coach_unavailable": "No writing model took the request. The numbers stand.",
-}
-
-_VERDICT_TEXTS = {"below": "below", "in_band": "within", "above": "above"}
-
-_ABOUT_TEXTS = {
-    "our_offer_or_rep": "about the offer or the rep",
-    "their_own_situation": "about their own situation",
-    "third_party": "about somebody else",
-    "small_talk": "small talk",
-    "unclear": "",
-}
+# Stretches of speech closer than this, or than a thousandth of the call, are drawn as one.
+_JOINED_GAP_MS = 1000
+_NARROWEST_BAR_PERCENT = 0.15
+# Neighbours closer than this would cover each other on a phone.
+_MARK_PERCENT = 7.0
+_LABEL_PERCENT = 26.0
+_LANES = 6
+_AXIS_STEPS_SECONDS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400)
+_AXIS_LABELS = 7
 
 
-def clock(moment_ms: int) -> str:
-    """Return a moment as m:ss, or h:mm:ss from an hour on."""
-    seconds = max(moment_ms, 0) // 1000
-    hours, minutes = divmod(seconds // 60, 60)
-    return f"{hours}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
+class Bar(msgspec.Struct, frozen=True):
+    """A stretch of the call, in percent of it."""
+
+    x: float
+    width: float
 
 
-def percent(share: float | None) -> str:
-    """Return a share as whole percent."""
-    return "-" if share is None else f"{whole_percent(share)}%"
+class Lane(msgspec.Struct, frozen=True):
+    """When one side, or one speaker of a call whose sides are in doubt, speaks."""
+
+    kind: str
+    name: str
+    bars: list[Bar]
 
 
-def band_text(talk: TalkListen) -> str:
-    """Return the usual range in words: "35-50%", "up to 65%"."""
-    low, high = talk.band.low, talk.band.high
-    if low is None or high is None:
-        return f"up to {percent(high)}" if low is None else f"at least {percent(low)}"
-    return f"{whole_percent(low)}-{percent(high)}"
+class Mark(msgspec.Struct, frozen=True):
+    """A moment that the page points to. row: 0 is nearest to the lanes."""
+
+    x: float
+    row: int
+    sign: str
+    what: str
+    at_ms: int
 
 
-def talk_sentence(talk: TalkListen) -> str | None:
-    """Return the talk share and its verdict; None when it was not judged."""
-    if talk.rep_share is None or talk.verdict == "not_judged":
-        return None
-    calls = "calls (no type given)" if talk.band.kind == "other" else f"{talk.band.kind} calls"
-    return f"Rep {percent(talk.rep_share)}, {_VERDICT_TEXTS[talk.verdict]} the usual {band_text(talk)} of {calls}."
+class Tick(msgspec.Struct, frozen=True):
+    """One of the customer's sentences that is labelled positive or negative."""
+
+    x: float
+    polarity: str
 
 
-def headline(talk: TalkListen, coaching: Coaching | None) -> Headline:
-    """Return the three things to know first."""
-    focus = focus_at_ms = next_step = None
-    if coaching and coaching.suggestions:
-        first = coaching.suggestions[0]
-        focus = cue_and_action(first.when, first.do)
-        focus_at_ms = first.evidence[0].start_ms if first.evidence else None
-    if coaching:
-        said = [coaching.next_step.status.replace("_", " ")]
-        if coaching.next_step.action:
-            said.append(coaching.next_step.action)
-        next_step = ": ".join(said)
-        if coaching.next_step.when_words:
-            next_step += f" ({coaching.next_step.when_words})"
-    return Headline(focus=focus, focus_at_ms=focus_at_ms, next_step=next_step, talk=talk_sentence(talk))
+class Bracket(msgspec.Struct, frozen=True):
+    """A change of the customer's wording."""
+
+    x: float
+    end: float
+    row: int
+    polarity: str
+    label: str
 
 
-def cue_and_action(when: str, do: str) -> str:
-    """Join a suggestion's cue and action into one sentence."""
-    return f"{when.rstrip('.,:')}: {do[:1].lower()}{do[1:].rstrip('.')}."
+class AxisLabel(msgspec.Struct, frozen=True):
+    """A time on the axis."""
+
+    x: float
+    text: str
 
 
-def status_text(scorecard: Scorecard) -> str:
-    """Return in words why a scorecard holds no coaching; "" when it does."""
-    return _STATUS_TEXTS.get(scorecard.status_reason or "", "")
+class Timeline(msgspec.Struct, frozen=True):
+    """The call from left to right."""
+
+    lanes: list[Lane]
+    marks: list[Mark]
+    ticks: list[Tick]
+    brackets: list[Bracket]
+    axis: list[AxisLabel]
+
+    @property
+    def mark_rows(self) -> int:
+        """How many rows the marks take."""
+        return 1 + max((mark.row for mark in self.marks), default=-1)
+
+    @property
+    def bracket_rows(self) -> int:
+        """How many rows the brackets take."""
+        return 1 + max((bracket.row for bracket in self.brackets), default=-1)
 
 
-def call_name(scorecard: Scorecard) -> str:
-    """Return who the call was with, or the recording's file name where nobody said."""
-    return (_people(scorecard) or _file_name(scorecard))[:60]
+class NumberTile(msgspec.Struct, frozen=True):
+    """One of the numbers that matter."""
+
+    name: str
+    value: str
+    band: str
+    verdict: str
+    outside: bool
 
 
-def _people(scorecard: Scorecard) -> str:
-    return " / ".join(name for name in (scorecard.call.rep, scorecard.call.customer) if name)
+def timeline(scorecard: Scorecard, transcript: Transcript) -> Timeline:
+    """Return what the page draws of a call."""
+    utterances = transcript.utterances or []
+    end_ms = max([transcript.duration_ms, *(said.end_ms for said in utterances), 1])
 
+    def place(moment_ms: int) -> float:
+        return round(100 * min(max(moment_ms, 0), end_ms) / end_ms, 2)
 
-def _file_name(scorecard: Scorecard) -> str:
-    return scorecard.call.recording.rsplit("/", 1)[-1]
-
-
-def _subject_name(scorecard: Scorecard) -> str:
-    """Return the first name of the call that ASCII can write, at the worst the transcript's id."""
-    names = (ascii_text(name) for name in (_people(scorecard), _file_name(scorecard)))
-    name = next((name for name in names if name and "?" not in name), scorecard.call.transcript_id)
-    return name[:SUBJECT_NAME_CHARACTERS]
-
-
-def recorded_on(scorecard: Scorecard) -> str:
-    """Return the day of the call: 6 May 2026."""
-    if not scorecard.call.recorded_at:
-        return ""
-    day = datetime.fromisoformat(scorecard.call.recorded_at)
-    return f"{day.day} {day:%B %Y}"
-
-
-def shift_sentence(shift: Shift) -> str:
-    """Return what a shift is, in counts."""
-    turned = "recovered from a low" if shift.to == "positive" and shift.from_ == "negative" else f"turned {shift.to}"
-    about = _ABOUT_TEXTS.get(shift.about, "")
-    text = (
-        f"{clock(shift.at_ms)} to {clock(shift.until_ms)} {turned}{f' {about}' if about else ''}"
-        f" ({shift.polar_rows} of {shift.rows} sentences; {shift.elsewhere.polar_rows} of"
-        f" {shift.elsewhere.rows} elsewhere)."
-    )
-    if shift.to == "negative":
-        text += " Back to usual after that." if shift.recovered else " Not back to usual before the end."
-    return text
-
-
-def _fill(text: str, first: str = "", rest: str = "") -> str:
-    return textwrap.fill(
-        ascii_text(text),
-        MAIL_COLUMNS,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_on_hyphens=False,
+    sides_known = scorecard.status != "needs_roles"
+    shifts = (scorecard.sentiment.shifts if scorecard.sentiment and sides_known else None) or []
+    spans = [(place(shift.at_ms), place(shift.until_ms)) for shift in shifts]
+    return Timeline(
+        lanes=_lanes(scorecard, utterances, end_ms),
+        marks=_marks(scorecard, place),
+        ticks=_ticks(scorecard, transcript, place) if sides_known else [],
+        brackets=[
+            Bracket(x, max(end, x + 0.5), row, shift.to, shift_label(shift))
+            for (x, end), row, shift in zip(spans, _rows(spans, _LABEL_PERCENT), shifts, strict=True)
+        ],
+        axis=_axis(end_ms),
     )
 
 
-def _level_line(coaching: Coaching) -> str:
-    levels = sorted(
-        ((RUBRIC_ITEMS[item]["name"], level.level) for item, level in coaching.rubric.items.items()),
-        key=lambda named: -1 if named[1] is None else named[1],
-        reverse=True,
+def _lanes(scorecard: Scorecard, utterances: Sequence[Utterance], end_ms: int) -> list[Lane]:
+    if scorecard.status == "needs_roles":
+        order = sorted(scorecard.speakers, key=lambda speaker: -speaker.talk_ms)
+        shown = sorted(speaker.label for speaker in order[:_LANES])
+        lane_of = {label: f"Speaker {printable(label, 20)}" for label in shown}
+        names = dict.fromkeys([*lane_of.values(), "Others"], "other")
+        in_lane: Mapping[str, str] = {
+            speaker.label: lane_of.get(speaker.label, "Others") for speaker in scorecard.speakers
+        }
+    else:
+        titles = {
+            "rep": capitalised(side_name("rep", scorecard.speakers)),
+            "customer": capitalised(side_name("customer", scorecard.speakers)),
+            "unassigned": "Others",
+        }
+        names = {titles["rep"]: "rep", titles["customer"]: "customer", titles["unassigned"]: "other"}
+        in_lane = {label: titles[side] for label, side in scorecard.roles.mapping.items()}
+    spoken: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
+    for said in utterances:
+        if said.end_ms > said.start_ms:
+            spoken[in_lane[said.speaker]].append((said.start_ms, said.end_ms))
+    return [Lane(names[name], name, _bars(stretches, end_ms)) for name, stretches in spoken.items() if stretches]
+
+
+def _bars(stretches: Iterable[tuple[int, int]], end_ms: int) -> list[Bar]:
+    gap_ms = max(_JOINED_GAP_MS, end_ms // 1000)
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(stretches):
+        if joined and start - joined[-1][1] < gap_ms:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    bars = []
+    for start, end in joined:
+        x = 100 * max(start, 0) / end_ms
+        width = max(100 * (end - max(start, 0)) / end_ms, _NARROWEST_BAR_PERCENT)
+        bars.append(Bar(round(min(x, 100 - _NARROWEST_BAR_PERCENT), 2), round(min(width, 100), 2)))
+    return bars
+
+
+def _marks(scorecard: Scorecard, place: Callable[[int], float]) -> list[Mark]:
+    coaching = scorecard.coaching
+    if coaching is None:
+        return []
+    kept = coaching.keep.evidence[0].start_ms if coaching.keep and coaching.keep.evidence else None
+    moments = [
+        *(
+            (suggestion_moment_ms(suggestion, scorecard.metrics), str(suggestion.rank), f"practise {suggestion.rank}")
+            for suggestion in coaching.suggestions
+        ),
+        (kept, "K", "keep"),
+        (next_step_moment_ms(coaching.next_step), "N", "next step"),
+    ]
+    found = sorted((moment_ms, sign, what) for moment_ms, sign, what in moments if moment_ms is not None)
+    places = [(place(moment_ms),) * 2 for moment_ms, _, _ in found]
+    return [
+        Mark(x, row, sign, what, moment_ms)
+        for (x, _), row, (moment_ms, sign, what) in zip(places, _rows(places, _MARK_PERCENT), found, strict=True)
+    ]
+
+
+def _ticks(scorecard: Scorecard, transcript: Transcript, place: Callable[[int], float]) -> list[Tick]:
+    utterances = transcript.utterances or []
+    return [
+        Tick(place((row.start_ms + row.end_ms) // 2), "positive" if row.label > 0 else "negative")
+        for row in place_rows(transcript.sentiment_rows or [], utterances)
+        if row.label and scorecard.roles.mapping[utterances[row.utterance].speaker] == "customer"
+    ]
+
+
+def _rows(spans: Sequence[tuple[float, float]], apart: float) -> list[int]:
+    """Give each span the first row in which it stands at least that far from the start of the one before."""
+    last: list[float] = []
+    rows = []
+    for start, end in spans:
+        row = next((row for row, taken in enumerate(last) if start >= taken), len(last))
+        last[row : row + 1] = [max(end, start + apart)]
+        rows.append(row)
+    return rows
+
+
+def _axis(end_ms: int) -> list[AxisLabel]:
+    step_ms = 1000 * next(
+        (step for step in _AXIS_STEPS_SECONDS if end_ms < 1000 * step * _AXIS_LABELS),
+        -(-end_ms // (3_600_000 * (_AXIS_LABELS - 1))) * 3600,
     )
-    return " / ".join(f"{name} {'-' if level is None else level}" for name, level in levels)
+    return [AxisLabel(round(100 * at / end_ms, 2), clock(at)) for at in range(0, end_ms + 1, step_ms)]
+
+
+def number_tiles(scorecard: Scorecard) -> list[NumberTile]:
+    """Return the numbers that matter: four, and others only where they lie outside their usual range."""
+    talk = scorecard.talk_listen
+    tiles = []
+    if talk.rep_share is not None:
+        judged = talk.verdict != "not_judged"
+        verdict = f"{talk.verdict} the usual range" if talk.verdict in ("above", "below") else "within the usual range"
+        tiles.append(
+            NumberTile(
+                name=f"Talk share of the {side_name('rep', scorecard.speakers)}",
+                value=percent(talk.rep_share),
+                band=f"usual {talk_band(talk)}" if judged else "",
+                verdict=verdict if judged else "not judged",
+                outside=talk.verdict in ("above", "below"),
+            )
+        )
+    outside = [
+        name for name in metrics_in_order(scorecard.metrics) if scorecard.metrics[name].verdict in ("above", "below")
+    ]
+    for name in dict.fromkeys([*FIRST_METRICS, *outside]):
+        metric = scorecard.metrics.get(name)
+        if metric is None or metric.value is None:
+            continue
+        band = metric_band(metric)
+        tiles.append(
+            NumberTile(
+                name=metric_name(name),
+                value=metric_value(metric),
+                band=f"usual {band}" if band else "",
+                verdict=metric_verdict(metric),
+                outside=name in outside,
+            )
+        )
+    if scorecard.coaching:
+        step = scorecard.coaching.next_step
+        when = f'"{step.when_words}"' if step.when_words and step.status in ("agreed", "proposed") else ""
+        moment_ms = next_step_moment_ms(step)
+        heard = "" if moment_ms is None else f"heard at {clock(moment_ms)}"
+        tiles.insert(3, NumberTile("Next step", words_for("next_step", step.status), when, heard, outside=False))
+    return tiles
+
+
+def first_words(scorecard: Scorecard, utterances: Sequence[Utterance]) -> dict[str, Evidence]:
+    """Return the first five words or more of each speaker, by which a person can tell who is who."""
+    found: dict[str, Evidence] = {}
+    for number, said in enumerate(utterances):
+        if said.speaker not in found and len(said.text.split()) >= 5:
+            side = scorecard.roles.mapping[said.speaker]
+            text = printable(said.text, 160)
+            found[said.speaker] = Evidence(number, said.speaker, side, said.start_ms, said.end_ms, text, "verified")
+    return found
+
+
+def moment_words(suggestion: Suggestion, scorecard: Scorecard) -> str:
+    """Return the number that a suggestion rests on, or "" where a quote shows it."""
+    return "" if suggestion.evidence else suggestion_number(suggestion, scorecard)
+
+
+def render_report(scorecard: Scorecard, transcript: Transcript) -> str:
+    """Return the page of a call."""
+    return _TEMPLATE.render(
+        card=scorecard,
+        name=people(scorecard) or file_name(scorecard),
+        facts=call_facts(scorecard),
+        day=recorded_on(scorecard),
+        status=status_words(scorecard),
+        role_reasons=role_reasons(scorecard),
+        talk_sentence=talk_sentence(scorecard.talk_listen, scorecard.speakers),
+        target_mark=has_target_mark(scorecard.talk_listen.band),
+        target=f"{whole_percent(scorecard.talk_listen.target_rep_share)}/"
+        f"{100 - whole_percent(scorecard.talk_listen.target_rep_share)}",
+        timeline=timeline(scorecard, transcript),
+        tiles=number_tiles(scorecard),
+        first_words=first_words(scorecard, transcript.utterances or []) if scorecard.status == "needs_roles" else {},
+        rubric_items=RUBRIC_ITEMS,
+        unknowns=unknowns(scorecard),
+        evidence=evidence_sentence(scorecard),
+    )
 
 
 def _without_direction_marks(value: object) -> object:
     return value.translate(_DIRECTION_MARKS) if isinstance(value, str) else value
 
 
-def _environment(*, autoescape: bool) -> jinja2.Environment:
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=autoescape,  # noqa: S701 - off for plain text only
+        autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -181,78 +356,32 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
         finalize=_without_direction_marks,
     )
     environment.filters.update(
-        clock=clock, percent=percent, shift_sentence=shift_sentence, cue_and_action=cue_and_action, fill=_fill
+        call_length=call_length,
+        capitalised=capitalised,
+        clock=clock,
+        cue_and_action=cue_and_action,
+        mention_line=mention_line,
+        in_order=metrics_in_order,
+        metric_band=metric_band,
+        metric_meaning=metric_meaning,
+        metric_name=metric_name,
+        metric_value=metric_value,
+        metric_verdict=metric_verdict,
+        metric_where=metric_where,
+        moment_words=moment_words,
+        next_step_text=next_step_text,
+        no_shift_sentence=no_shift_sentence,
+        percent=percent,
+        printable=printable,
+        shift_quotes=shift_quotes,
+        shift_sentence=shift_sentence,
+        side_name=side_name,
+        suggestion_moment_ms=suggestion_moment_ms,
+        talk_band=talk_band,
+        wording_sentence=wording_sentence,
+        words_for=lambda code, kind: words_for(kind, code),
     )
-    return environment
+    return environment.get_template("report.html.j2")
 
 
-_MAIL = _environment(autoescape=False).get_template("email.txt.j2")
-_PAGE = _environment(autoescape=True).get_template("report.html.j2")
-
-
-def render_mail(scorecard: Scorecard, bucket: str) -> tuple[str, str]:
-    """Return the subject and the text of a call's e-mail: ASCII, 72 columns, complete without any link."""
-    call_type = f", {ascii_text(scorecard.call.call_type)}" if scorecard.call.call_type else ""
-    who = f"{_subject_name(scorecard)}{call_type}"[:SUBJECT_WHO_CHARACTERS]
-    if scorecard.status == "needs_roles":
-        subject = f"Check who is who: {who}"
-    elif scorecard.coaching is None:
-        subject = f"Call review: {who}: {(scorecard.status_reason or '').replace('_', ' ')}"
-    else:
-        talk = scorecard.talk_listen
-        subject = f"Call review: {who}: rep talked {percent(talk.rep_share)} (usual {band_text(talk)})"
-    report = document_key("reports", scorecard.call.recording)
-    text = _MAIL.render(
-        card=scorecard,
-        name=call_name(scorecard),
-        day=recorded_on(scorecard),
-        status_text=status_text(scorecard),
-        levels=_level_line(scorecard.coaching) if scorecard.coaching else "",
-        report_link=f"https://console.aws.amazon.com/s3/object/{bucket}?prefix={quote(report, safe='/')}",
-    )
-    return subject, text
-
-
-class TimelineBar(msgspec.Struct, frozen=True):
-    """One stretch of speech on the page's timeline, in thousandths of the call."""
-
-    side: str
-    x: float
-    width: float
-
-
-def timeline(utterances: Sequence[Utterance], mapping: dict[str, str], duration_ms: int) -> list[TimelineBar]:
-    """Return where each side speaks; stretches less than a second apart are drawn as one."""
-    bars: list[TimelineBar] = []
-    whole_ms = max(duration_ms, 1)
-    for side in ("rep", "customer", "unassigned"):
-        joined: list[list[int]] = []
-        for start_ms, end_ms in sorted(
-            (said.start_ms, said.end_ms) for said in utterances if mapping[said.speaker] == side
-        ):
-            if joined and start_ms - joined[-1][1] < 1000:
-                joined[-1][1] = max(joined[-1][1], end_ms)
-            else:
-                joined.append([start_ms, end_ms])
-        bars += [
-            TimelineBar(side, round(1000 * start / whole_ms, 2), round(max(1000 * (end - start) / whole_ms, 0.8), 2))
-            for start, end in joined
-        ]
-    return bars
-
-
-def render_report(scorecard: Scorecard, transcript: Transcript) -> str:
-    """Return the page of a call."""
-    talk = scorecard.talk_listen
-    return _PAGE.render(
-        card=scorecard,
-        name=call_name(scorecard),
-        day=recorded_on(scorecard),
-        status_text=status_text(scorecard),
-        talk_sentence=talk_sentence(talk),
-        band_text=band_text(talk),
-        target_mark=has_target_mark(talk.band),
-        bars=timeline(transcript.utterances or [], dict(scorecard.roles.mapping), transcript.duration_ms),
-        duration_ms=max(transcript.duration_ms, 1),
-        rubric_items=RUBRIC_ITEMS,
-    )
+_TEMPLATE = _template()

@@ -1,35 +1,26 @@
 """One call: measured, coached, and written down as a scorecard. Only the question to the coach leaves the process."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
 
-from callcoach.assemblyai import Completion
 from callcoach.documents import Submission, encode
-from callcoach.errors import RequestRefused
-from callcoach.observability import count, logger
 from callcoach.transcript import Transcript, Utterance, storable
-from scorecard.coaching import (
-    PROMPT_SHA256,
-    PROMPT_VERSION,
-    RUBRIC_SHA256,
-    Reply,
-    UnusableReply,
-    coach_request,
-    coaching_from,
-    published_shifts,
-    read_reply,
-    uncoachable_reason,
-)
-from scorecard.evidence import Verifier
-from scorecard.metrics import speaker_table, talk_listen, unassigned_share
-from scorecard.report import headline
+from scorecard.coach import Coach, CoachAttempt, CoachOutcome, Complete
+from scorecard.coachable import uncoachable_reason
+from scorecard.coaching import Editor, unusable_fields
+from scorecard.english import TRACKERS, is_reliably_english
+from scorecard.metrics import call_metrics, mentions, notices, speaker_table, talk_listen, unassigned_share
+from scorecard.phrases import headline
+from scorecard.question import PROMPT_SHA256, PROMPT_VERSION, CoachedCall, question_about
+from scorecard.reply import Reply
+from scorecard.role_signals import TextSignals, text_signals
+from scorecard.rubric import RUBRIC_SHA256
 from scorecard.scorecard import (
     SCHEMA_VERSION,
     Call,
     Coaching,
+    Metric,
     Notice,
     Roles,
     RoleSignals,
@@ -41,56 +32,55 @@ from scorecard.scorecard import (
 )
 from scorecard.sentiment import Reading, read_sentiment
 from scorecard.settings import Settings
-from scorecard.speakers import RoleAssignment
-
-Complete = Callable[[Mapping[str, object]], Completion]
-
-
-class CoachAttempt(msgspec.Struct, frozen=True):
-    """One paid question to a model, as replies/<recording key>.json keeps it."""
-
-    model: str
-    request_sha256: str
-    finish_reason: str
-    content: str
-    input_tokens: int | None
-    output_tokens: int | None
+from scorecard.speakers import RoleAssignment, RoleReview, coach_doubts, review_roles
 
 
 class MeasuredCall(msgspec.Struct, frozen=True):
-    """What code alone can say about a call. uncoachable: why it gets no coaching, or None."""
+    """What code alone can say about a call."""
 
     transcript: Transcript
-    roles: RoleAssignment
     submission: Submission
+    settings: Settings
+    roles: RoleAssignment
+    signals: TextSignals
     talk: TalkListen
+    metrics: dict[str, Metric]
     reading: Reading | None
-    uncoachable: str | None
 
     @property
     def utterances(self) -> list[Utterance]:
         """The utterances, which a transcript that is scored has."""
         return self.transcript.utterances or []
 
-    def coach_request(self, model: str, *, with_schema: bool) -> dict[str, Any]:
-        """Return the question about this call to a model."""
-        return coach_request(
-            model,
-            self.utterances,
+    @property
+    def unassigned_share(self) -> float | None:
+        """The part of all speech that belongs to neither side."""
+        return unassigned_share(self.utterances, self.roles)
+
+    def review(self, reply: Reply | None = None) -> RoleReview:
+        """Weigh everything that speaks against the sides, the coach's own reading too where there is one."""
+        check = reply.roles_check if reply else None
+        return review_roles(
             self.roles,
-            self.talk,
-            self.reading,
-            duration_ms=self.transcript.duration_ms,
-            with_schema=with_schema,
+            text_margin=self.signals.margin,
+            text_reasons=self.signals.reasons,
+            rep_share=self.talk.rep_share,
+            unassigned_share=self.unassigned_share,
+            coach_doubts=check is not None and coach_doubts(check.verdict, check.utterances, len(self.utterances)),
         )
 
-
-class CoachOutcome(msgspec.Struct, frozen=True):
-    """The coach's reply, or why there is none; and every question that was paid for."""
-
-    reply: Reply | None
-    reason: str | None
-    attempts: list[CoachAttempt]
+    def for_coach(self) -> CoachedCall:
+        """Return what the coach is told, and its reply is held against."""
+        return CoachedCall(
+            utterances=self.utterances,
+            roles=self.roles,
+            talk=self.talk,
+            metrics=self.metrics,
+            candidates=(self.reading.candidates if self.reading else None) or [],
+            duration_ms=self.transcript.duration_ms,
+            language=self.transcript.language_code,
+            coach_language=self.settings.coach_language,
+        )
 
 
 class ScoredCall(msgspec.Struct, frozen=True):
@@ -100,139 +90,146 @@ class ScoredCall(msgspec.Struct, frozen=True):
     attempts: list[CoachAttempt]
 
 
+def coach_of(settings: Settings) -> Coach:
+    """Return the coach that the settings ask for."""
+    temperature = float(settings.coach_temperature) if settings.coach_temperature else None
+    return Coach((settings.coach_model, settings.coach_fallback_model), temperature=temperature)
+
+
 def score_call(
-    transcript: Transcript, roles: RoleAssignment, submission: Submission, settings: Settings, complete: Complete
+    transcript: Transcript,
+    roles: RoleAssignment,
+    submission: Submission,
+    settings: Settings,
+    complete: Complete,
+    *,
+    coach: Coach | None = None,
+    attempt_number: int = 1,
 ) -> ScoredCall:
     """Measure a call and let it be coached; complete asks a language model.
 
-    Raises what complete raises, except that a refused request or an unusable answer ends in a scorecard without
-    coaching.
+    coach: the process's, which remembers what its models do not take; attempt_number: as Coach.ask has it.
+    Raises TransientError when the coach is to be asked later; any other fault ends in a scorecard without coaching.
     """
-    call = measure_call(transcript, roles, submission, target_rep_share=settings.target_rep_share)
-    if call.uncoachable:
-        outcome = CoachOutcome(reply=None, reason=call.uncoachable, attempts=[])
-    else:
-        outcome = coach_call(call, (settings.coach_model, settings.coach_fallback_model), complete)
-    return ScoredCall(scorecard=write_scorecard(call, outcome, settings_sha256(settings)), attempts=outcome.attempts)
-
-
-def settings_sha256(settings: Settings) -> str:
-    """Return a hash of the settings that a score depends on; names of buckets and queues are none of them."""
-    deciding = [settings.roles, settings.target_rep_share, settings.coach_model, settings.coach_fallback_model]
-    return hashlib.sha256(msgspec.json.encode(deciding)).hexdigest()
+    call = measure_call(transcript, roles, submission, settings)
+    doubt = call.review().status_reason
+    if doubt == "roles_contradict":
+        call = without_sides(call)
+    if reason := doubt or uncoachable_reason(transcript, call.roles, max_minutes=settings.coach_max_minutes):
+        return ScoredCall(scorecard=write_scorecard(call, CoachOutcome(None, reason, [])), attempts=[])
+    told = call.for_coach()
+    outcome = (coach or coach_of(settings)).ask(
+        question_about(told),
+        complete,
+        lambda reply: unusable_fields(reply, told),
+        attempt_number=attempt_number,
+    )
+    return ScoredCall(scorecard=write_scorecard(call, outcome), attempts=outcome.attempts)
 
 
 def measure_call(
-    transcript: Transcript, roles: RoleAssignment, submission: Submission, *, target_rep_share: float
+    transcript: Transcript,
+    roles: RoleAssignment,
+    submission: Submission,
+    settings: Settings,
+    signals: TextSignals | None = None,
 ) -> MeasuredCall:
-    """Measure who talked how much and where the customer's wording changed."""
+    """Measure the conversation, and weigh what its words say about the sides unless signals has done so."""
     utterances = transcript.utterances or []
-    talk = talk_listen(
-        utterances,
-        roles,
-        duration_ms=transcript.duration_ms,
-        target_rep_share=target_rep_share,
-        call_type=submission.call.call_type,
-    )
+    said = submission.call
+    language, confidence = transcript.language_code, transcript.language_confidence
     rows = transcript.sentiment_rows
-    several_unknown = len(roles.sides) > 1 and not roles.both_sides_known
     return MeasuredCall(
         transcript=transcript,
-        roles=roles,
         submission=submission,
-        talk=talk,
+        settings=settings,
+        roles=roles,
+        signals=signals
+        or text_signals(
+            utterances,
+            roles,
+            english=is_reliably_english(language, confidence),
+            rep=said.rep,
+            customer=said.customer,
+        ),
+        talk=talk_listen(
+            utterances,
+            roles,
+            duration_ms=transcript.duration_ms,
+            target_rep_share=settings.target_rep_share,
+            call_type=said.call_type,
+            language_code=language,
+        ),
+        metrics=call_metrics(
+            utterances,
+            roles,
+            duration_ms=transcript.duration_ms,
+            audio_channels=transcript.audio_channels,
+            language_code=language,
+            language_confidence=confidence,
+            call_type=said.call_type,
+            disfluencies=submission.asked.get("disfluencies") is True,
+        ),
         reading=None if rows is None else read_sentiment(rows, utterances, roles),
-        uncoachable="roles_unknown" if several_unknown else uncoachable_reason(transcript, roles),
     )
 
 
-def coach_call(call: MeasuredCall, models: tuple[str, ...], complete: Complete) -> CoachOutcome:
-    """Ask each of the models once, the first first, until one gives a reply that can be read. "" is no model."""
-    reason = "coach_unavailable"
-    attempts: list[CoachAttempt] = []
-    for model in dict.fromkeys(filter(None, models)):
-        try:
-            attempt = _ask(call, model, complete)
-        except RequestRefused as refusal:
-            logger.error("coach model refused", model=model, reason=str(refusal))
-            count("CoachRefused")
-            continue
-        attempts.append(attempt)
-        try:
-            reply = read_reply(attempt.content, attempt.finish_reason)
-        except UnusableReply as fault:
-            logger.warning("unusable reply", model=model, reason=fault.reason)
-            count("CoachRepliesUnusable")
-            reason = fault.reason
-            continue
-        if reply.roles_check.verdict == "not_a_sales_call":
-            return CoachOutcome(reply=None, reason="not_a_sales_call", attempts=attempts)
-        return CoachOutcome(reply=reply, reason=None, attempts=attempts)
-    return CoachOutcome(reply=None, reason=reason, attempts=attempts)
+def without_sides(call: MeasuredCall) -> MeasuredCall:
+    """Return the call as it is measured when nobody knows who is who: numbers per speaker, and none per side."""
+    roles = msgspec.structs.replace(call.roles, contradicted=True)
+    return measure_call(call.transcript, roles, call.submission, call.settings, call.signals)
 
 
-def _ask(call: MeasuredCall, model: str, complete: Complete) -> CoachAttempt:
-    """Ask one model; one that does not take response_format gets the schema as text."""
-    request = call.coach_request(model, with_schema=True)
-    try:
-        completion = complete(request)
-    except RequestRefused as refusal:
-        if "response_format" not in refusal.detail:
-            raise
-        request = call.coach_request(model, with_schema=False)
-        completion = complete(request)
-    return CoachAttempt(
-        model=model,
-        request_sha256=hashlib.sha256(msgspec.json.encode(request)).hexdigest(),
-        finish_reason=completion.finish_reason,
-        content=completion.content,
-        input_tokens=completion.input_tokens,
-        output_tokens=completion.output_tokens,
-    )
-
-
-def write_scorecard(call: MeasuredCall, outcome: CoachOutcome, settings_hash: str) -> Scorecard:
+def write_scorecard(call: MeasuredCall, outcome: CoachOutcome) -> Scorecard:
     """Join the numbers with what the checks have left of the coach's reply."""
-    verifier = Verifier(call.utterances, call.roles)
-    reply = outcome.reply
-    coaching = coaching_from(reply, verifier) if reply else None
-    sentiment = _sentiment(call.reading, reply, verifier)
+    reply, reason = outcome.reply, outcome.reason
+    review = call.review(reply)
+    if reply and review.status_reason:
+        # Coaching about the wrong person is worse than none.
+        call, reply, reason = without_sides(call), None, review.status_reason
+    editor = Editor(call.for_coach())
+    coaching = editor.coaching(reply) if reply else None
+    sentiment = _sentiment(call.reading, reply, editor)
+    speakers = speaker_table(call.utterances, call.roles)
     status: Status = "numbers_only"
     if coaching:
         status = "complete"
-    elif outcome.reason == "roles_unknown":
+    elif review.status_reason:
         status = "needs_roles"
     return Scorecard(
         schema_version=SCHEMA_VERSION,
         status=status,
-        status_reason=outcome.reason,
-        headline=headline(call.talk, coaching),
+        status_reason=reason,
+        headline=headline(call.talk, coaching, metrics=call.metrics, speakers=speakers),
         call=_call(call.transcript, call.submission),
-        roles=_roles(call, reply),
-        speakers=speaker_table(call.utterances, call.roles),
+        roles=_roles(call, review, outcome.reply),
+        speakers=speakers,
         talk_listen=call.talk,
-        metrics={},
-        mentions=None,
+        metrics=call.metrics,
+        mentions=mentions(
+            call.utterances,
+            call.roles,
+            TRACKERS,
+            language_code=call.transcript.language_code,
+            language_confidence=call.transcript.language_confidence,
+        ),
         sentiment=sentiment,
         coaching=coaching,
-        evidence=verifier.counts() if reply else None,
+        evidence=editor.evidence_counts() if reply else None,
         warnings=_warnings(call, coaching),
-        run=_run(call.transcript, outcome.attempts, settings_hash),
+        run=_run(call, outcome, editor.prose_removed() if reply else {}),
     )
 
 
-def _sentiment(reading: Reading | None, reply: Reply | None, verifier: Verifier) -> Sentiment | None:
+def _sentiment(reading: Reading | None, reply: Reply | None, editor: Editor) -> Sentiment | None:
     if reading is None:
         return None
-    shifts = None
-    if reading.candidates is not None:
-        shifts = published_shifts(reading.candidates, reply.shifts if reply else [], verifier)
     return Sentiment(
         what="AssemblyAI's label of each sentence's wording; not the person's feelings",
         rows=reading.counts,
         by_role=reading.by_side,
-        aws_style_score=None,
-        shifts=shifts,
+        aws_style_score=reading.aws_style_score,
+        shifts=None if reading.candidates is None else editor.shifts(reply.shifts if reply else []),
         shifts_reason=reading.candidates_reason,
         usable_customer_rows=reading.usable_customer_rows,
     )
@@ -256,27 +253,28 @@ def _call(transcript: Transcript, submission: Submission) -> Call:
         customer=said.customer,
         team=said.team,
         call_type=said.call_type,
-        call_type_source="metadata" if said.call_type else "default",
+        call_type_source=said.call_type_source or "default",
     )
 
 
-def _roles(call: MeasuredCall, reply: Reply | None) -> Roles:
-    reading = reply.roles_check.verdict if reply else None
-    reasons = list(call.roles.reasons)
-    if reading in ("swapped", "unclear"):
-        reasons.append("coach_contradicts")
+def _roles(call: MeasuredCall, review: RoleReview, reply: Reply | None) -> Roles:
     return Roles(
         mapping=call.roles.sides,
         source=call.roles.source,
-        signals=RoleSignals(identification=call.roles.identification, text_margin=None, coach=reading),
-        unassigned_share=unassigned_share(call.utterances, call.roles),
-        needs_review=bool(reasons),
-        reasons=reasons,
+        signals=RoleSignals(
+            identification=call.roles.identification,
+            text_margin=call.signals.margin,
+            coach=reply.roles_check.verdict if reply else None,
+        ),
+        unassigned_share=call.unassigned_share,
+        needs_review=review.needs_review,
+        reasons=review.reasons,
     )
 
 
-def _run(transcript: Transcript, attempts: list[CoachAttempt], settings_hash: str) -> Run:
-    last = attempts[-1] if attempts else None
+def _run(call: MeasuredCall, outcome: CoachOutcome, prose_removed: dict[str, int]) -> Run:
+    attempts = outcome.attempts
+    last = outcome.answered_by or (attempts[-1] if attempts else None)
     return Run(
         coach_model=last.model if last else None,
         coach_attempts=len(attempts),
@@ -284,13 +282,27 @@ def _run(transcript: Transcript, attempts: list[CoachAttempt], settings_hash: st
         prompt_version=PROMPT_VERSION,
         prompt_sha256=PROMPT_SHA256,
         rubric_sha256=RUBRIC_SHA256,
-        settings_sha256=settings_hash,
-        transcript_sha256=hashlib.sha256(encode(storable(transcript))).hexdigest(),
+        settings_sha256=settings_sha256(call.settings),
+        transcript_sha256=hashlib.sha256(encode(storable(call.transcript))).hexdigest(),
         reply_sha256=hashlib.sha256(last.content.encode()).hexdigest() if last else None,
         input_tokens=_known_sum([attempt.input_tokens for attempt in attempts]),
         output_tokens=_known_sum([attempt.output_tokens for attempt in attempts]),
-        prose_removed={},
+        prose_removed=prose_removed,
     )
+
+
+def settings_sha256(settings: Settings) -> str:
+    """Return a hash of the settings that a score depends on; names of buckets and queues are none of them."""
+    deciding = [
+        settings.roles,
+        settings.target_rep_share,
+        settings.coach_model,
+        settings.coach_fallback_model,
+        settings.coach_temperature,
+        settings.coach_language,
+        settings.coach_max_minutes,
+    ]
+    return hashlib.sha256(msgspec.json.encode(deciding)).hexdigest()
 
 
 def _known_sum(numbers: list[int | None]) -> int | None:
@@ -299,16 +311,20 @@ def _known_sum(numbers: list[int | None]) -> int | None:
 
 
 def _warnings(call: MeasuredCall, coaching: Coaching | None) -> list[Notice]:
-    notices = [Notice(code="speech_models_replaced", text=text) for text in call.submission.warnings]
-    for label, side in call.roles.sides.items():
-        if side == "unassigned" and call.roles.both_sides_known:
-            text = f"Speaker {label} has no role and is in neither side."
-            notices.append(Notice(code="speaker_without_role", text=text))
+    transcript = call.transcript
+    found = [Notice(code="speech_models_replaced", text=text) for text in call.submission.warnings]
+    found += notices(
+        call.utterances,
+        call.roles,
+        TRACKERS,
+        language_code=transcript.language_code,
+        language_confidence=transcript.language_confidence,
+    )
     if call.reading is None:
-        language = call.transcript.language_code or "unknown"
+        language = transcript.language_code or "unknown"
         text = f"AssemblyAI labels no sentiment in this call's language ({language})."
-        notices.append(Notice(code="no_sentiment", text=text))
+        found.append(Notice(code="no_sentiment", text=text))
     if coaching and len(coaching.suggestions) < 3:
         text = "Fewer than three suggestions rest on words that were really said."
-        notices.append(Notice(code="suggestions_short", text=text))
-    return notices
+        found.append(Notice(code="suggestions_short", text=text))
+    return found

@@ -9,7 +9,8 @@ where as good a stretch is rarely expected by chance (the extreme-value form of 
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from math import exp, log
 
 import msgspec
@@ -22,16 +23,22 @@ from scorecard.scorecard import (
     SentimentBySide,
     SentimentCounts,
     ShiftQuote,
+    Side,
     Tally,
+    TurnScores,
+    TurnScoresBySide,
 )
 from scorecard.speakers import RoleAssignment
 
 SHIFTS_DEFINITION = "sentiment.episodes_llr.v1"
+TURNS_DEFINITION = "sentiment.aws_style_turns.v1"
 
 # Below this many usable rows nothing can be told from chance.
 MINIMUM_ROWS = 20
 # A row that lies less than this in any utterance belongs to none.
 MINIMUM_OVERLAP = 0.3
+# A polar label that is less sure than this counts as neutral.
+MINIMUM_CONFIDENCE = 0.5
 # A polarity that is more common than this is the call's state, not an event in it.
 STATE_SHARE = 0.40
 CLEAR_EXPECTATION, POSSIBLE_EXPECTATION = 0.05, 0.3
@@ -47,6 +54,8 @@ _EPISODE_RATES: dict[int, dict[int, float]] = {
     -1: {-1: 0.55, 0: 0.38, 1: 0.07},
     1: {1: 0.65, 0: 0.30, -1: 0.05},
 }
+# Scores are whole millionths of a nat, so that their sums are the same on every machine.
+_NAT = 1_000_000
 _NAMES: dict[int, Polarity] = {-1: "negative", 1: "positive"}
 
 _COURTESY_WORDS = frozenset(
@@ -58,21 +67,52 @@ _COURTESY_WORDS = frozenset(
 _COURTESY_PHRASES = re.compile(r"\b(thanks?|nice to meet|(good)?bye|take care|have a good)\b")
 _COURTESY_MS = 60_000
 
+_LETTER = re.compile(r"\w")
+_MARKS = re.compile(r"[^\w\s]*")
+
+
+class SpokenWord(msgspec.Struct, frozen=True, gc=False):
+    """One word of an utterance: text[start : end], and when it is said."""
+
+    start: int
+    end: int
+    start_ms: int
+    end_ms: int
+
 
 class PlacedRow(msgspec.Struct, frozen=True, gc=False):
-    """One labelled sentence in its utterance. first_word, past_word: its words among the utterance's."""
+    """One labelled sentence in its utterance."""
 
     start_ms: int
     end_ms: int
     label: int
     confidence: float
     utterance: int
-    first_word: int
-    past_word: int
+
+
+class Speech(msgspec.Struct, frozen=True):
+    """The utterances, and the words of each."""
+
+    utterances: Sequence[Utterance]
+    words: list[list[SpokenWord]]
+
+    def during(self, row: PlacedRow) -> list[SpokenWord]:
+        """Return the words of a row's utterance whose middle the row covers."""
+        words = self.words[row.utterance]
+        first = bisect_left(words, 2 * row.start_ms, key=_twice_the_middle)
+        past = bisect_right(words, 2 * row.end_ms, key=_twice_the_middle)
+        return words[first:past]
+
+
+def _twice_the_middle(word: SpokenWord) -> int:
+    return word.start_ms + word.end_ms
 
 
 class ShiftCandidate(msgspec.Struct, frozen=True):
-    """A shift before the coach has said what it is about. utterances: the window in which its cause must lie."""
+    """A shift before the coach has said what it is about.
+
+    first_utterance, last_utterance: the window in which its cause must lie.
+    """
 
     strength: str
     from_: str
@@ -89,13 +129,18 @@ class ShiftCandidate(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What the labels say. candidates is None, with the reason, when nothing can be known."""
+    """What the labels say. candidates is None, with the reason, when nothing can be known.
+
+    placed: the rows that lie in an utterance, in order of time.
+    """
 
     counts: RowCounts
     by_side: SentimentBySide | None
+    aws_style_score: TurnScoresBySide | None
     candidates: list[ShiftCandidate] | None
     candidates_reason: str | None
     usable_customer_rows: int
+    placed: list[PlacedRow]
 
 
 def read_sentiment(rows: Sequence[SentimentRow], utterances: Sequence[Utterance], roles: RoleAssignment) -> Reading:
@@ -105,58 +150,112 @@ def read_sentiment(rows: Sequence[SentimentRow], utterances: Sequence[Utterance]
         total=len(rows),
         assigned=len(placed),
         unassigned=len(rows) - len(placed),
-        below_0_5=sum((row.confidence or 0.0) < 0.5 for row in rows),
+        below_0_5=sum((row.confidence or 0.0) < MINIMUM_CONFIDENCE for row in rows),
     )
     if not roles.both_sides_known:
-        return Reading(counts, None, None, "roles_doubtful", 0)
-    sides = {
-        side: [row for row in placed if roles.sides[utterances[row.utterance].speaker] == side]
+        return Reading(counts, None, None, None, "roles_doubtful", 0, placed)
+    rep, customer = (
+        [row for row in placed if roles.sides[utterances[row.utterance].speaker] == side]
         for side in ("rep", "customer")
-    }
-    by_side = SentimentBySide(rep=_counts(sides["rep"]), customer=_counts(sides["customer"]))
-    first_ms = min(utterance.start_ms for utterance in utterances)
-    last_ms = max(utterance.end_ms for utterance in utterances)
-    usable = [row for row in sides["customer"] if _is_usable(row, utterances[row.utterance], first_ms, last_ms)]
-    if len(usable) < MINIMUM_ROWS:
-        return Reading(counts, by_side, None, "too_few_rows", len(usable))
-    return Reading(counts, by_side, find_shifts(usable, utterances), None, len(usable))
+    )
+    speech = speech_of(utterances)
+    usable = usable_rows(customer, speech)
+    enough = len(usable) >= MINIMUM_ROWS
+    return Reading(
+        counts=counts,
+        by_side=SentimentBySide(rep=_counts(rep), customer=_counts(customer)),
+        aws_style_score=aws_style_score(placed, speech, roles),
+        candidates=find_shifts(usable, speech) if enough else None,
+        candidates_reason=None if enough else "too_few_rows",
+        usable_customer_rows=len(usable),
+        placed=placed,
+    )
+
+
+def speech_of(utterances: Sequence[Utterance]) -> Speech:
+    """Find the words of the utterances."""
+    return Speech(utterances, [spoken_words(utterance) for utterance in utterances])
+
+
+def spoken_words(utterance: Utterance) -> list[SpokenWord]:
+    """Return the words as they stand in the utterance's text, each with the marks that follow it.
+
+    They have the recogniser's times where its words are those of the text; else they are what stands between spaces,
+    timed by its place among the characters.
+    """
+    text = utterance.text
+    words = []
+    offset = 0
+    for word in utterance.words:
+        token = word.text.strip()
+        start = text.find(token, offset)
+        if start < 0 or _LETTER.search(text[offset:start]):
+            break
+        marks = _MARKS.match(text, start + len(token))
+        offset = marks.end() if marks else start + len(token)
+        if token:
+            words.append(SpokenWord(start, offset, word.start_ms, word.end_ms))
+    else:
+        if words and not _LETTER.search(text[offset:]):
+            return words
+    length_ms, characters = utterance.end_ms - utterance.start_ms, max(len(text), 1)
+    return [
+        SpokenWord(
+            found.start(),
+            found.end(),
+            utterance.start_ms + length_ms * found.start() // characters,
+            utterance.start_ms + length_ms * found.end() // characters,
+        )
+        for found in re.finditer(r"\S+", text)
+    ]
+
+
+class _Extent(msgspec.Struct, frozen=True, gc=False):
+    """When an utterance is said."""
+
+    start_ms: int
+    end_ms: int
+    utterance: int
 
 
 def place_rows(rows: Iterable[SentimentRow], utterances: Sequence[Utterance]) -> list[PlacedRow]:
     """Give each row to the utterance that it overlaps most in time, the earlier one of equals; in order of time.
 
-    A row without usable times, or that hardly overlaps any utterance, is left out.
+    A row without times, or that hardly overlaps any utterance, is left out.
     """
-    order = sorted(range(len(utterances)), key=lambda index: utterances[index].start_ms)
-    timed = sorted(
-        (
-            (row.start_ms, row.end_ms, row)
-            for row in rows
-            if row.start_ms is not None and row.end_ms is not None and row.end_ms > row.start_ms
-        ),
-        key=lambda timed_row: timed_row[:2],
-    )
+    extents = _undominated(utterances)
+    ends = [extent.end_ms for extent in extents]
+    starts = [extent.start_ms for extent in extents]
     placed = []
-    open_utterances: list[int] = []
-    following = 0
-    for start_ms, end_ms, row in timed:
-        while following < len(order) and utterances[order[following]].start_ms < end_ms:
-            open_utterances.append(order[following])
-            following += 1
-        open_utterances = [index for index in open_utterances if utterances[index].end_ms > start_ms]
-        best_ms, best = 0, -1
-        for index in open_utterances:
-            overlap_ms = min(end_ms, utterances[index].end_ms) - max(start_ms, utterances[index].start_ms)
-            if overlap_ms > best_ms:
-                best_ms, best = overlap_ms, index
+    for row in rows:
         label = _LABELS.get(row.sentiment.upper())
-        if label is None or best_ms < MINIMUM_OVERLAP * (end_ms - start_ms):
+        if label is None or row.start_ms is None or row.end_ms is None or row.end_ms <= row.start_ms:
             continue
-        words = utterances[best].words
-        first = bisect_left(words, 2 * start_ms, key=lambda word: word.start_ms + word.end_ms)
-        past = bisect_right(words, 2 * end_ms, key=lambda word: word.start_ms + word.end_ms)
-        placed.append(PlacedRow(start_ms, end_ms, label, row.confidence or 0.0, best, first, past))
-    return placed
+        start_ms, end_ms = row.start_ms, row.end_ms
+        first, past = bisect_right(ends, start_ms), bisect_left(starts, end_ms)
+        best_ms, best = 0, -1
+        for extent in extents[first:past]:
+            overlap_ms = min(end_ms, extent.end_ms) - max(start_ms, extent.start_ms)
+            if overlap_ms > best_ms:
+                best_ms, best = overlap_ms, extent.utterance
+            if extent.end_ms >= end_ms:
+                break
+        if best_ms >= MINIMUM_OVERLAP * (end_ms - start_ms):
+            placed.append(PlacedRow(start_ms, end_ms, label, row.confidence or 0.0, best))
+    return sorted(placed, key=lambda row: (row.start_ms, row.end_ms, row.label, row.confidence))
+
+
+def _undominated(utterances: Sequence[Utterance]) -> list[_Extent]:
+    """Return the utterances in order of their starts, but for those that end no later than one which began before.
+
+    Nothing overlaps such an utterance more than the one around it. What is left is in order of the ends too.
+    """
+    extents: list[_Extent] = []
+    for index, utterance in sorted(enumerate(utterances), key=lambda numbered: numbered[1].start_ms):
+        ends_later = not extents or utterance.end_ms > extents[-1].end_ms
+        if ends_later and utterance.end_ms > utterance.start_ms:
+            extents.append(_Extent(utterance.start_ms, utterance.end_ms, index))
+    return extents
 
 
 def _counts(rows: Sequence[PlacedRow]) -> SentimentCounts:
@@ -176,89 +275,195 @@ def _counts(rows: Sequence[PlacedRow]) -> SentimentCounts:
     )
 
 
-def _is_usable(row: PlacedRow, utterance: Utterance, first_ms: int, last_ms: int) -> bool:
+def aws_style_score(placed: Iterable[PlacedRow], speech: Speech, roles: RoleAssignment) -> TurnScoresBySide:
+    """Score the turns of both sides from -5 to +5.
+
+    A turn is positive or negative when its labels, weighed by their words, tip a quarter of its words that way.
+    """
+    tipped: Counter[int] = Counter()
+    for row in placed:
+        if row.label:
+            tipped[row.utterance] += row.label * len(speech.during(row))
+    turns: dict[Side, list[Turn]] = {"rep": [], "customer": [], "unassigned": []}
+    for index, utterance in sorted(enumerate(speech.utterances), key=lambda numbered: numbered[1].start_ms):
+        if speech.words[index]:
+            weight = tipped[index]
+            polarity = (weight > 0) - (weight < 0) if 4 * abs(weight) >= len(speech.words[index]) else 0
+            turns[roles.sides[utterance.speaker]].append(Turn(utterance.start_ms, utterance.end_ms, polarity))
+    return TurnScoresBySide(
+        rep=turn_scores(turns["rep"]), customer=turn_scores(turns["customer"]), definition=TURNS_DEFINITION
+    )
+
+
+class Turn(msgspec.Struct, frozen=True, gc=False):
+    """One turn of a side. polarity: -1, 0 or 1."""
+
+    start_ms: int
+    end_ms: int
+    polarity: int
+
+
+def turn_scores(turns: Sequence[Turn]) -> TurnScores:
+    """Score one side's turns, in order of time, as Amazon Transcribe Call Analytics and Contact Lens publish it.
+
+    A quarter is a fourth of the time until this side's last turn ends; a turn belongs to that in which it begins. The
+    formula is not documented; it was found from published scores.
+    """
+    whole_ms = max((turn.end_ms for turn in turns), default=0)
+    quarters: list[list[int]] = [[], [], [], []]
+    for turn in turns:
+        quarter = 4 * turn.start_ms // whole_ms if whole_ms > 0 else 0
+        quarters[min(max(quarter, 0), 3)].append(turn.polarity)
+    return TurnScores(
+        overall=_streak_score([turn.polarity for turn in turns]),
+        quarters=[_streak_score(quarter) for quarter in quarters],
+    )
+
+
+def _streak_score(polarities: Sequence[int]) -> float | None:
+    """Return 5 * (positive - negative) / all, where the n-th turn of a streak of one polarity weighs n."""
+    if not polarities:
+        return None
+    balance = total = streak = before = 0
+    for polarity in polarities:
+        streak = streak + 1 if polarity and polarity == before else 1
+        before = polarity
+        balance += polarity * streak
+        total += streak
+    # Rounded to tenths in integers, halves away from zero.
+    tenths = (100 * abs(balance) + total) // (2 * total)
+    return (tenths if balance > 0 else -tenths) / 10
+
+
+def usable_rows(rows: Iterable[PlacedRow], speech: Speech) -> list[PlacedRow]:
     """Leave out what is too short to mean anything, and greetings, thanks and farewells."""
-    tokens = [
-        token
-        for word in utterance.words[row.first_word : row.past_word]
-        for token in re.findall(r"[a-z]+", word.text.casefold())
-    ]
-    if row.past_word - row.first_word <= 3 or _COURTESY_WORDS.issuperset(tokens):
-        return False
-    at_an_end = row.start_ms < first_ms + _COURTESY_MS or row.start_ms >= last_ms - _COURTESY_MS
-    return not (at_an_end and _COURTESY_PHRASES.search(" ".join(tokens)))
+    first_ms = min((utterance.start_ms for utterance in speech.utterances), default=0)
+    last_ms = max((utterance.end_ms for utterance in speech.utterances), default=0)
+    usable = []
+    for row in rows:
+        said = speech.during(row)
+        if len(said) <= 3:
+            continue
+        tokens = re.findall(r"\w+", _text(row, said, speech).casefold())
+        at_an_end = row.start_ms < first_ms + _COURTESY_MS or row.start_ms >= last_ms - _COURTESY_MS
+        if _COURTESY_WORDS.issuperset(tokens) or (at_an_end and _COURTESY_PHRASES.search(" ".join(tokens))):
+            continue
+        usable.append(row)
+    return usable
 
 
-class _Episode(msgspec.Struct, frozen=True):
-    """rows[first : past], and how many stretches as good chance would bring to such a call."""
+class Episode(msgspec.Struct, frozen=True):
+    """A stretch rows[first : past], and how many as good ones chance would bring to such a call."""
 
     polarity: int
     first: int
     past: int
     expected_by_chance: float
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether the labels alone show it; otherwise the words must."""
+        return self.expected_by_chance <= CLEAR_EXPECTATION
 
-def find_shifts(rows: Sequence[PlacedRow], utterances: Sequence[Utterance]) -> list[ShiftCandidate]:
-    """Return the stretches of usable customer rows whose wording differs, in order of time.
 
-    Of more than three, the three that chance explains least.
-    """
-    labels = [row.label if row.confidence >= 0.5 else 0 for row in rows]
+def find_episodes(rows: Sequence[PlacedRow]) -> list[Episode]:
+    """Return the stretches of usable customer rows that are too dense for chance, in order; no two overlap."""
+    labels = _sure_labels(rows)
     episodes = [
         episode for polarity in (-1, 1) for episode in _episodes(labels, polarity) if _is_spread(rows, labels, episode)
     ]
-    episodes.sort(key=lambda episode: (episode.expected_by_chance, episode.first))
-    kept: list[_Episode] = []
-    for episode in episodes:
-        if all(episode.first >= other.past or episode.past <= other.first for other in kept):
-            kept.append(episode)
-    published = sorted(kept[:PUBLISHED_SHIFTS], key=lambda episode: episode.first)
-    in_order = sorted(kept, key=lambda episode: episode.first)
-    return [_candidate(rows, labels, episode, in_order, utterances) for episode in published]
+    kept: list[Episode] = []
+    for episode in sorted(episodes, key=_least_expected):
+        position = bisect_left(kept, episode.first, key=lambda other: other.first)
+        follows = position == 0 or kept[position - 1].past <= episode.first
+        precedes = position == len(kept) or episode.past <= kept[position].first
+        if follows and precedes:
+            kept.insert(position, episode)
+    return kept
 
 
-def _episodes(labels: Sequence[int], polarity: int) -> list[_Episode]:
-    count = Counter(labels)
+def _least_expected(episode: Episode) -> tuple[float, int]:
+    return episode.expected_by_chance, episode.first
+
+
+def find_shifts(rows: Sequence[PlacedRow], speech: Speech) -> list[ShiftCandidate]:
+    """Return the shifts that a stretch of usable customer rows shows, in order of time.
+
+    Of more than three, the three that chance explains least.
+    """
+    episodes = find_episodes(rows)
+    published = sorted(episodes, key=_least_expected)[:PUBLISHED_SHIFTS]
+    return [_candidate(rows, episode, episodes, speech) for episode in sorted(published, key=lambda one: one.first)]
+
+
+def _sure_labels(rows: Iterable[PlacedRow]) -> list[int]:
+    return [row.label if row.confidence >= MINIMUM_CONFIDENCE else 0 for row in rows]
+
+
+def _episodes(labels: Sequence[int], polarity: int) -> list[Episode]:
     total = len(labels)
+    count = Counter(labels)
     if count[polarity] > STATE_SHARE * total:
         return []
+    score = _scores(count, polarity)
+    episodes = []
+    for first, past, segment_score in maximal_segments([score[label] for label in labels]):
+        expected = CHANCE_FACTOR * total * exp(-segment_score / _NAT)
+        if expected <= POSSIBLE_EXPECTATION:
+            episodes.append(Episode(polarity, first, past, expected))
+    return episodes
+
+
+def _scores(count: Mapping[int, int], polarity: int) -> dict[int, int]:
+    """Return for each label how much more it speaks for an episode than for the rest of the call."""
+    total = sum(count.values())
     usual = {label: (count[label] + _PRIOR_ROWS * _PRIOR[label]) / (total + _PRIOR_ROWS) for label in _PRIOR}
-    rates = dict(_EPISODE_RATES[polarity])
+    rates = _EPISODE_RATES[polarity]
     if 2 * usual[polarity] > rates[polarity]:
         raised = min(0.9, 2 * usual[polarity])
         rest = (1 - raised) / (1 - rates[polarity])
         rates = {label: raised if label == polarity else rate * rest for label, rate in rates.items()}
-    score = {label: log(rates[label] / usual[label]) for label in _PRIOR}
-    return [
-        _Episode(polarity, first, past, CHANCE_FACTOR * total * exp(-segment_score))
-        for first, past, segment_score in maximal_segments([score[label] for label in labels])
-        if CHANCE_FACTOR * total * exp(-segment_score) <= POSSIBLE_EXPECTATION
-    ]
+    return {label: round(_NAT * log(rates[label] / usual[label])) for label in _PRIOR}
 
 
-def maximal_segments(scores: Sequence[float]) -> list[tuple[int, int, float]]:
-    """Return all maximal scoring segments as (first, past, score), in order (Ruzzo and Tompa 1999)."""
-    # Each entry: first, past, the cumulative score before it and up to its end.
-    found: list[tuple[int, int, float, float]] = []
-    total = 0.0
-    for index, score in enumerate(scores):
-        before, total = total, total + score
+class _Segment(msgspec.Struct, frozen=True, gc=False):
+    """scores[first : past]; left, right: the sum of all scores before it and up to its end.
+
+    lower: the position among those found of the nearest earlier one with a smaller left, or -1.
+    """
+
+    first: int
+    past: int
+    left: int
+    right: int
+    lower: int
+
+
+def maximal_segments(scores: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Return all maximal scoring segments as (first, past, score), in order (Ruzzo and Tompa 1999).
+
+    What stands between a segment and the one that its lower points at is never looked at again, so the work is linear.
+    """
+    found: list[_Segment] = []
+    for index, (score, total) in enumerate(zip(scores, accumulate(scores), strict=True)):
         if score <= 0:
             continue
-        first, left = index, before
+        first, left = index, total - score
+        position = len(found) - 1
         while True:
-            position = len(found) - 1
-            while position >= 0 and found[position][2] >= left:
-                position -= 1
-            if position < 0 or found[position][3] >= total:
-                found.append((first, index + 1, left, total))
+            while position >= 0 and found[position].left >= left:
+                position = found[position].lower
+            if position < 0 or found[position].right >= total:
+                found.append(_Segment(first, index + 1, left, total, position))
                 break
-            first, _, left, _ = found[position]
+            first, left = found[position].first, found[position].left
+            lower = found[position].lower
             del found[position:]
-    return [(first, past, right - left) for first, past, left, right in found]
+            position = lower
+    return [(segment.first, segment.past, segment.right - segment.left) for segment in found]
 
 
-def _is_spread(rows: Sequence[PlacedRow], labels: Sequence[int], episode: _Episode) -> bool:
+def _is_spread(rows: Sequence[PlacedRow], labels: Sequence[int], episode: Episode) -> bool:
     """A stretch needs three rows of its polarity, in two utterances or over half a minute."""
     polar = [rows[index] for index in range(episode.first, episode.past) if labels[index] == episode.polarity]
     if len(polar) < 3:
@@ -267,59 +472,69 @@ def _is_spread(rows: Sequence[PlacedRow], labels: Sequence[int], episode: _Episo
 
 
 def _candidate(
-    rows: Sequence[PlacedRow],
-    labels: Sequence[int],
-    episode: _Episode,
-    all_episodes: Sequence[_Episode],
-    utterances: Sequence[Utterance],
+    rows: Sequence[PlacedRow], episode: Episode, all_episodes: Sequence[Episode], speech: Speech
 ) -> ShiftCandidate:
+    labels = _sure_labels(rows)
     polar = [index for index in range(episode.first, episode.past) if labels[index] == episode.polarity]
     at_ms, until_ms = rows[polar[0]].start_ms, rows[polar[-1]].end_ms
     before = [other for other in all_episodes if other.past <= episode.first and episode.first - other.past < 3]
-    negative_ahead = [other.first for other in all_episodes if other.polarity == -1 and other.first >= episode.past]
-    calm_rows = min(negative_ahead, default=len(rows)) - episode.past
+    later_negative = sum(
+        other.past - other.first for other in all_episodes if other.polarity == -1 and other.first >= episode.past
+    )
     polar_elsewhere = labels.count(episode.polarity) - len(polar)
     window = [
         index
-        for index, utterance in enumerate(utterances)
+        for index, utterance in enumerate(speech.utterances)
         if utterance.end_ms > at_ms - 90_000 and utterance.start_ms < until_ms
     ]
     return ShiftCandidate(
-        strength="clear" if episode.expected_by_chance <= CLEAR_EXPECTATION else "possible",
+        strength="clear" if episode.is_clear else "possible",
         from_=_NAMES[before[-1].polarity] if before else "neutral",
         to=_NAMES[episode.polarity],
         at_ms=at_ms,
         until_ms=until_ms,
-        recovered=calm_rows >= 5,
+        recovered=len(rows) - episode.past - later_negative >= 5,
         here=Tally(rows=episode.past - episode.first, polar_rows=len(polar)),
         elsewhere=Tally(rows=len(rows) - (episode.past - episode.first), polar_rows=polar_elsewhere),
         expected_by_chance=round(episode.expected_by_chance, 4),
-        quote=_quote([rows[index] for index in polar], utterances),
+        quote=_quote([rows[index] for index in polar], speech),
         first_utterance=window[0],
         last_utterance=window[-1],
     )
 
 
-def _quote(polar: Sequence[PlacedRow], utterances: Sequence[Utterance]) -> ShiftQuote | None:
+def _quote(polar: Sequence[PlacedRow], speech: Speech) -> ShiftQuote | None:
     """Return the words of the row that is surest and longest: no question, five words or more."""
     best: PlacedRow | None = None
     best_weight = 0.0
     for row in polar:
-        words = utterances[row.utterance].words[row.first_word : row.past_word]
-        weight = row.confidence * min(len(words), 20)
-        if len(words) >= 5 and not words[-1].text.endswith("?") and weight > best_weight:
+        said = speech.during(row)
+        weight = row.confidence * min(len(said), 20)
+        if len(said) >= 5 and weight > best_weight and "?" not in _text(row, said[-1:], speech):
             best, best_weight = row, weight
     if best is None:
         return None
-    utterance = utterances[best.utterance]
-    words = utterance.words[best.first_word : best.past_word]
-    if len(words) > QUOTE_WORDS:
-        spare = (len(words) - QUOTE_WORDS) // 2
-        words = words[spare : spare + QUOTE_WORDS]
+    said = _around_the_middle(speech.during(best), speech.utterances[best.utterance].text)
     return ShiftQuote(
         utterance=best.utterance,
-        label=utterance.speaker,
-        start_ms=words[0].start_ms,
-        end_ms=words[-1].end_ms,
-        text=" ".join(word.text for word in words),
+        label=speech.utterances[best.utterance].speaker,
+        start_ms=said[0].start_ms,
+        end_ms=said[-1].end_ms,
+        text=_text(best, said, speech),
     )
+
+
+def _text(row: PlacedRow, said: Sequence[SpokenWord], speech: Speech) -> str:
+    return speech.utterances[row.utterance].text[said[0].start : said[-1].end]
+
+
+def _around_the_middle(said: list[SpokenWord], text: str) -> list[SpokenWord]:
+    """Return at most forty of the words, whole sentences where there are any of five words or more."""
+    if len(said) <= QUOTE_WORDS:
+        return said
+    spare = (len(said) - QUOTE_WORDS) // 2
+    ends_sentence = [text[word.end - 1] in ".!?" for word in said]
+    window = range(spare, spare + QUOTE_WORDS)
+    first = next((at for at in window if at == 0 or ends_sentence[at - 1]), spare)
+    past = next((at + 1 for at in reversed(window) if ends_sentence[at]), spare + QUOTE_WORDS)
+    return said[first:past] if past - first >= 5 else said[window.start : window.stop]

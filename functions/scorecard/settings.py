@@ -4,7 +4,10 @@ import msgspec
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """One field per environment variable. roles: the rep's first, then the customer's."""
+    """One field per environment variable.
+
+    roles: the rep's first, then the customer's. coach_temperature: "" is not sent.
+    """
 
     assemblyai_secret_name: str
     assemblyai_api_url: str
@@ -17,3 +20,7 @@ class Settings(msgspec.Struct, frozen=True):
     target_rep_share: float
     coach_model: str
     coach_fallback_model: str
+    coach_temperature: str
+    coach_language: str
+    coach_max_minutes: int
+    rep_channel: int

@@ -2,14 +2,15 @@
 
 import base64
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from callcoach.documents import CallDetails, Recording, Submission
-from callcoach.errors import MalformedMessage, UnsupportedRecording
+from callcoach.documents import KEY_LIMIT_BYTES, CallDetails, Recording, Submission
+from callcoach.errors import MalformedMessage, SettingsError, UnsupportedRecording
 
 # AssemblyAI's limit for a file that it fetches.
 SIZE_LIMIT_BYTES = 5 * 1000**3
@@ -28,6 +29,10 @@ _UNNAMED_TYPES = ("", "binary/octet-stream", "application/octet-stream")
 # The languages in which AssemblyAI labels sentiment.
 SENTIMENT_LANGUAGES = frozenset(("en", "en_au", "en_uk", "en_us"))
 
+# The named groups that a key pattern may have.
+KEY_GROUPS = ("rep", "customer", "team", "call_type", "recorded_at")
+
+_BETWEEN_WORDS = re.compile(r"[\s._+-]+")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(_[a-z]{2})?")
 
 
@@ -114,28 +119,66 @@ def require_recording(key: str, recording: Recording) -> None:
         )
 
 
-def call_details(recording: Recording) -> CallDetails:
-    """Return what the recording's metadata says about the call."""
+def key_pattern(text: str) -> re.Pattern[str] | None:
+    """Return the pattern that finds a call's details in a recording's key; None for a blank text.
+
+    Raises SettingsError for what is no regular expression, and for one that names no detail or another group.
+    """
+    if not text.strip():
+        return None
+    try:
+        pattern = re.compile(text.strip())
+    except (re.error, OverflowError, RecursionError) as fault:
+        raise SettingsError(f"KEY_PATTERN is no regular expression of Python: {fault}") from fault
+    groups = set(pattern.groupindex)
+    if not groups or not groups <= set(KEY_GROUPS):
+        raise SettingsError(f"KEY_PATTERN needs named groups (?P<name>...), of these only: {', '.join(KEY_GROUPS)}")
+    return pattern
+
+
+def details_in_key(key: str, pattern: re.Pattern[str] | None, *, prefix: str = "") -> dict[str, str]:
+    """Return what a recording's key, after the prefix of all recordings, says about the call; {} where it says nothing.
+
+    A name that is written as file names are ("dana-reyes") is written as names are ("Dana Reyes"). Of a key longer than
+    S3 allows nothing is read, which bounds the work of an unfortunate pattern.
+    """
+    if pattern is None or len(key.encode(errors="replace")) > KEY_LIMIT_BYTES:
+        return {}
+    match = pattern.search(key.removeprefix(prefix).lstrip("/"))
+    found = match.groupdict("") if match else {}
+    return {name: _as_name(text) if name in ("rep", "customer", "team") else text for name, text in found.items()}
+
+
+def call_details(recording: Recording, in_key: Mapping[str, str] | None = None) -> CallDetails:
+    """Return what the recording's metadata says about the call; where it is silent, what its key says.
+
+    in_key: as details_in_key returns it.
+    """
     said = {name.lower(): value.strip() for name, value in recording.metadata.items()}
-    recorded_at = _utc(said.get("recorded-at", ""))
+    named = {name: value.strip() for name, value in (in_key or {}).items()}
+    said_at, named_at = _utc(said.get("recorded-at", "")), _utc(named.get("recorded_at", ""))
+    said_type, named_type = said.get("call-type"), named.get("call_type")
     return CallDetails(
-        recorded_at=recorded_at or _iso(recording.last_modified),
-        recorded_at_source="metadata" if recorded_at else "object",
-        rep=said.get("rep") or None,
-        customer=said.get("customer") or None,
-        team=said.get("team") or None,
-        call_type=said.get("call-type") or None,
+        recorded_at=said_at or named_at or _iso(recording.last_modified),
+        recorded_at_source="metadata" if said_at else "path" if named_at else "object",
+        rep=said.get("rep") or named.get("rep") or None,
+        customer=said.get("customer") or named.get("customer") or None,
+        team=said.get("team") or named.get("team") or None,
+        call_type=said_type or named_type or None,
+        call_type_source="metadata" if said_type else "path" if named_type else None,
     )
 
 
 def transcript_options(
-    recording: Recording, *, speech_models: tuple[str, ...], language: str, disfluencies: bool
+    recording: Recording, *, speech_models: tuple[str, ...], language: str, disfluencies: bool, rep_channel: int = 0
 ) -> dict[str, object]:
     """Return the options of POST /v2/transcript that may be kept: all but addresses and keys.
 
     language: detect or a code; the recording's metadata field language wins when it is a code.
+    rep_channel: 1 or 2 where each side has a channel of its own, 0 where speakers are told apart by voice.
     """
-    options: dict[str, object] = {"speech_models": list(speech_models), "speaker_labels": True}
+    told_apart_by = "multichannel" if rep_channel else "speaker_labels"
+    options: dict[str, object] = {"speech_models": list(speech_models), told_apart_by: True}
     said = recording.metadata.get("language", "").strip().lower().replace("-", "_")
     chosen = said if _LANGUAGE.fullmatch(said) else language
     if chosen == "detect":
@@ -191,8 +234,10 @@ def submission_record(
     now: datetime,
     overdue_after_seconds: int,
     deadline_hours: int,
+    in_key: Mapping[str, str] | None = None,
+    rep_channel: int = 0,
 ) -> Submission:
-    """Return the record of a submission made at now."""
+    """Return the record of a submission made at now. in_key and rep_channel: as above."""
     return Submission(
         bucket=dropped.bucket,
         recording=dropped.key,
@@ -203,10 +248,18 @@ def submission_record(
         submitted_at=_iso(now),
         overdue_after_seconds=overdue_after_seconds,
         deadline_at=_iso(now + timedelta(hours=deadline_hours)),
-        call=call_details(recording),
+        call=call_details(recording, in_key),
         asked=asked,
+        rep_channel=rep_channel,
         warnings=warnings,
     )
+
+
+def _as_name(text: str) -> str:
+    """Return words in lower case as a name; what has capitals, or no cases at all, stays as somebody wrote it."""
+    if not text.islower():
+        return text
+    return " ".join(word[:1].upper() + word[1:] for word in _BETWEEN_WORDS.split(text) if word)
 
 
 def _iso(moment: datetime) -> str:

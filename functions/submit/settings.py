@@ -18,6 +18,9 @@ class Settings(msgspec.Struct, frozen=True):
     speech_models: tuple[str, ...]
     language: str
     disfluencies: bool
+    key_pattern: str
+    recordings_prefix: str
+    rep_channel: int
     recording_url_seconds: int
     overdue_after_seconds: int
     transcript_deadline_hours: int

@@ -14,6 +14,8 @@ from callcoach.queue import Queue
 from callcoach.storage import Documents, Recordings
 from submit.recording import (
     DroppedObject,
+    details_in_key,
+    key_pattern,
     names_object,
     replacement_models,
     require_recording,
@@ -44,6 +46,7 @@ class Submitter:
         webhook_key: Callable[[], str],
     ) -> None:
         self._settings = settings
+        self._key_pattern = key_pattern(settings.key_pattern)
         self._recordings = recordings
         self._documents = documents
         self._callbacks = callbacks
@@ -99,6 +102,7 @@ class Submitter:
             speech_models=settings.speech_models,
             language=settings.language,
             disfluencies=settings.disfluencies,
+            rep_channel=settings.rep_channel,
         )
         warnings: list[str] = []
         assemblyai = self._assemblyai()
@@ -117,6 +121,8 @@ class Submitter:
             now=datetime.now(UTC),
             overdue_after_seconds=settings.overdue_after_seconds,
             deadline_hours=settings.transcript_deadline_hours,
+            in_key=details_in_key(dropped.key, self._key_pattern, prefix=settings.recordings_prefix),
+            rep_channel=settings.rep_channel,
         )
         self._documents.write("submissions", dropped.key, encode(record))
         return record

@@ -13,7 +13,7 @@ import requests
 from tests.sandbox.assemblyai.server import AssemblyAI
 from tests.sandbox.assemblyai.transcripts import Account
 
-from scorecard.coaching import Reply, wire_schema
+from scorecard.reply import Reply, wire_schema
 
 KEY = "a-key"
 HEADERS = {"Authorization": KEY}

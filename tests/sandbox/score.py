@@ -13,8 +13,10 @@ from callcoach.assemblyai import AssemblyAI as Client
 from callcoach.documents import CallDetails, Submission, encode
 from callcoach.errors import CallCoachError, PermanentError
 from callcoach.transcript import SpeakerIdentification, Transcript, decode_transcript, identified
+from scorecard.mail import render_mail
+from scorecard.phrases import percent
 from scorecard.readiness import require_finished
-from scorecard.report import percent, render_mail, render_report
+from scorecard.report import render_report
 from scorecard.scorecard import Scorecard
 from scorecard.scoring import score_call
 from scorecard.settings import Settings
@@ -109,6 +111,10 @@ def _settings(url: str) -> Settings:
         target_rep_share=0.40,
         coach_model="claude-sonnet-4-6",
         coach_fallback_model="",
+        coach_temperature="0",
+        coach_language="call",
+        coach_max_minutes=180,
+        rep_channel=0,
     )
 
 

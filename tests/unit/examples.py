@@ -111,6 +111,10 @@ def settings(**changes: Any) -> Settings:
         "target_rep_share": 0.4,
         "coach_model": "first-model",
         "coach_fallback_model": "second-model",
+        "coach_temperature": "0",
+        "coach_language": "call",
+        "coach_max_minutes": 180,
+        "rep_channel": 0,
     }
     return Settings(**values | changes)
 
@@ -184,8 +188,8 @@ def reply(utterances: Sequence[Utterance], **changes: Any) -> dict[str, Any]:
             "status": "agreed",
             "action": "send the plan",
             "owner": "rep",
-            "when_words": "next week",
-            "evidence": [customer],
+            "when_words": " ".join(customer["quote"].split()[:3]),
+            "evidence": [rep, customer],
         },
         "rubric": {
             "opening": level("1"),

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.examples import HOSTILE_TEXTS
 
-from callcoach.documents import Failure
-from callcoach.failures import failure_mail
-from callcoach.notifications import SUBJECT_LIMIT, Notifications, ascii_subject, ascii_text
+from callcoach.documents import CallDetails, Failure
+from callcoach.failures import Failures, failure_mail
+from callcoach.notifications import SUBJECT_LIMIT, Notifications, ascii_subject
+from callcoach.storage import Documents
 
 
 @given(st.text(max_size=300))
@@ -24,69 +25,100 @@ def test_any_subject_is_one_that_sns_takes(text: str) -> None:
     assert subject == subject.strip()
 
 
-@given(st.text())
-def test_any_text_becomes_printable_ascii_on_one_line(text: str) -> None:
-    plain = ascii_text(text)
-    assert plain.isascii()
-    assert plain.isprintable()
-    assert ascii_text(plain) == plain
-
-
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [
-        ("José Müller", "Jose Muller"),
-        ("a\r\nBcc: b", "a Bcc: b"),
-        ("  two\u00a0 spaces\t", "two spaces"),
-        ("田中", "??"),
-        ("½ ﬁ", "1?2 fi"),
-        ("a\u200bb\x07", "a?b?"),
-    ],
-)
-def test_ascii_keeps_what_it_can(text: str, plain: str) -> None:
-    assert ascii_text(text) == plain
-
-
 def test_long_subject_says_that_it_is_cut() -> None:
     assert ascii_subject("x" * 99) == "x" * 99
     assert ascii_subject("x" * 100) == "x" * 96 + "..."
     assert ascii_subject("") == "callcoach"
 
 
+class Subscriber:
+    """A queue that is subscribed to a topic of the account in memory."""
+
+    def __init__(self) -> None:
+        self._sns, self._sqs = boto3.client("sns"), boto3.client("sqs")
+        self._topic = self._sns.create_topic(Name="t")["TopicArn"]
+        self._queue = self._sqs.create_queue(QueueName="q")["QueueUrl"]
+        arn = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
+        self._sns.subscribe(TopicArn=self._topic, Protocol="sqs", Endpoint=arn)
+        self.notifications = Notifications(self._sns, self._topic)
+
+    def received(self) -> dict[str, Any]:
+        """Return the one message that has come."""
+        (message,) = self._sqs.receive_message(QueueUrl=self._queue)["Messages"]
+        said: dict[str, Any] = json.loads(message["Body"])
+        return said
+
+
 def test_message_reaches_the_subscribers_with_its_attributes(aws: None) -> None:
-    """What has no value is no attribute: SNS refuses an empty one."""
-    sns, sqs = boto3.client("sns"), boto3.client("sqs")
-    topic = sns.create_topic(Name="t")["TopicArn"]
-    queue = sqs.create_queue(QueueName="q")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    Notifications(sns, topic).publish("Señor\nx", "the text", {"rep": "Dana", "team": None, "customer": ""})
-    (received,) = sqs.receive_message(QueueUrl=queue)["Messages"]
-    said: dict[str, Any] = json.loads(received["Body"])
+    """What has no value is no attribute, for SNS refuses an empty one; nor does it take control characters."""
+    subscriber = Subscriber()
+    attributes = {"rep": "Dana\r\n\x00 Reyes" + "s" * 80, "team": None, "customer": " ", "needs_review": False}
+    subscriber.notifications.publish("Señor\nx", "the text", attributes)
+    said = subscriber.received()
     assert (said["Subject"], said["Message"]) == ("Senor x", "the text")
-    assert said["MessageAttributes"] == {"rep": {"Type": "String", "Value": "Dana"}}
+    assert said["MessageAttributes"] == {
+        "rep": {"Type": "String", "Value": f"Dana Reyes{'s' * 47}..."},
+        "needs_review": {"Type": "String", "Value": "false"},
+    }
 
 
-@pytest.mark.parametrize("hostile", HOSTILE_TEXTS)
-def test_mail_about_a_failure_is_plain(hostile: str) -> None:
-    """What happened, what to do, what was saved: ASCII in 72 columns, whatever the names hold."""
-    failure = Failure(
-        recording=f"calls/{hostile}.mp3",
-        stage="submit",
-        reason="not_a_recording",
-        detail=f"the type is {hostile}",
-        next_step="Upload an audio file.",
-        retryable=False,
+def a_failure(**changes: Any) -> Failure:
+    values: dict[str, Any] = {
+        "recording": "dana/acme.mp3",
+        "stage": "transcribe",
+        "reason": "no_speech",
+        "detail": "no speech was found",
+        "next_step": "Check the recording.",
+        "retryable": False,
+    }
+    return Failure(**values | changes)
+
+
+def test_failure_is_recorded_and_told_with_who_was_on_the_call(aws: None) -> None:
+    boto3.client("s3").create_bucket(
+        Bucket="scorecards", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
+    subscriber = Subscriber()
+    failures = Failures(Documents(boto3.client("s3"), "scorecards"), subscriber.notifications)
+    failures.record(a_failure(), CallDetails(rep="Dana", team="North", call_type="demo"))
+    said = subscriber.received()
+    assert {name: attribute["Value"] for name, attribute in said["MessageAttributes"].items()} == {
+        "outcome": "failed",
+        "reason": "no_speech",
+        "stage": "transcribe",
+        "rep": "Dana",
+        "team": "North",
+        "call_type": "demo",
+    }
+    assert "scorecards/failures/dana/acme.mp3.json" in said["Message"].replace("\n", " ")
+    stored = boto3.client("s3").get_object(Bucket="scorecards", Key="failures/dana/acme.mp3.json")["Body"].read()
+    assert json.loads(stored)["reason"] == "no_speech"
+
+
+def test_first_three_lines_of_a_failure_say_what_happened_what_to_do_and_what_was_saved() -> None:
+    _, text = failure_mail(a_failure(), "scorecards/failures/dana/acme.mp3.json")
+    lines = text.split("\n")
+    assert lines[:2] == ["NO SCORECARD: no speech was found", "WHAT TO DO: Check the recording."]
+    assert lines[2].startswith("SAVED: the reason (no_speech), in ")
+
+
+@pytest.mark.parametrize("hostile", [*HOSTILE_TEXTS, "https://evil.com/x"])
+def test_mail_about_a_failure_is_plain(hostile: str) -> None:
+    """ASCII in 72 columns without a link and of bounded size, whatever the names hold."""
+    failure = a_failure(recording=f"calls/{hostile}.mp3", reason="not_a_recording", detail=hostile * 100)
     subject, text = failure_mail(failure, f"scorecards/failures/calls/{hostile}.mp3.json")
     assert len(ascii_subject(subject)) <= SUBJECT_LIMIT
     assert ascii_subject(subject).endswith(": not a recording")
     assert text.isascii()
+    assert len(text) <= 8192
     lines = text.split("\n")
-    assert all(len(line) <= 72 and line.replace("\n", "").isprintable() for line in lines)
+    assert all(len(line) <= 72 and line.isprintable() for line in lines)
     assert [line.split(":")[0] for line in lines if line.startswith(("NO SCORE", "WHAT TO", "SAVED", "Recording"))] == [
         "NO SCORECARD",
         "WHAT TO DO",
         "SAVED",
         "Recording",
     ]
+    assert "evil.com" not in text.replace("\n", "")

@@ -11,13 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.examples import EVENTS, recording
 
-from callcoach.errors import MalformedMessage, UnsupportedRecording
+from callcoach.errors import MalformedMessage, SettingsError, UnsupportedRecording
 from submit.recording import (
     AUDIO_SUFFIXES,
+    KEY_GROUPS,
     SIZE_LIMIT_BYTES,
     DroppedObject,
     call_details,
+    details_in_key,
     is_folder,
+    key_pattern,
     names_object,
     read_event,
     replacement_models,
@@ -28,6 +31,7 @@ from submit.recording import (
 )
 
 MODELS = ("universal-3-pro", "universal-2")
+KEY_PATTERN = r"^(?P<rep>[^/]+)/(?P<customer>[^/_]+)_(?P<call_type>[a-z-]+)_(?P<recorded_at>\d{4}-\d\d-\d\d)"
 
 
 def dropped_body() -> str:
@@ -149,6 +153,104 @@ def test_date_is_always_one_that_can_be_read_again(text: str) -> None:
     assert moment.isoformat().replace("+00:00", "Z") == recorded_at
 
 
+def test_key_says_who_which_and_when() -> None:
+    """Names are written as names, the kind of call stays as the bands have it."""
+    assert details_in_key("dana-reyes/acme_follow-up_2026-05-06.mp3", key_pattern(KEY_PATTERN)) == {
+        "rep": "Dana Reyes",
+        "customer": "Acme",
+        "call_type": "follow-up",
+        "recorded_at": "2026-05-06",
+    }
+
+
+@pytest.mark.parametrize(
+    ("folder", "rep"),
+    [
+        ("dana-reyes", "Dana Reyes"),
+        ("dana.van_der-berg", "Dana Van Der Berg"),
+        ("Dana Smith-Reyes", "Dana Smith-Reyes"),
+        ("McDonald", "McDonald"),
+        ("o'neill", "O'neill"),
+        ("42", "42"),
+        ("田中", "田中"),
+        ("---", "---"),
+    ],
+)
+def test_names_are_only_mended_where_somebody_wrote_none(folder: str, rep: str) -> None:
+    assert details_in_key(f"{folder}/acme_demo_2026-05-06.mp3", key_pattern(KEY_PATTERN))["rep"] == rep
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "acme.mp3",
+        "dana-reyes/acme.mp3",
+        "2026/05/dana-reyes/acme_demo_2026-05-06.mp3",
+        "",
+        f"{'d' * 1020}/a_demo_2026-05-06.mp3",
+    ],
+)
+def test_key_that_does_not_fit_says_nothing(key: str) -> None:
+    """Nor does one that is longer than S3's limit, whatever the pattern would make of it."""
+    assert details_in_key(key, key_pattern(KEY_PATTERN)) == {}
+    assert call_details(recording(), details_in_key(key, key_pattern(KEY_PATTERN))) == call_details(recording())
+
+
+@pytest.mark.parametrize("prefix", ["calls/", "calls", "/"])
+def test_prefix_of_all_recordings_is_no_part_of_the_name(prefix: str) -> None:
+    key = f"{prefix.rstrip('/')}/dana-reyes/acme_demo_2026-05-06.mp3"
+    assert details_in_key(key, key_pattern(KEY_PATTERN), prefix=prefix)["rep"] == "Dana Reyes"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=80))
+def test_any_key_gives_details_that_are_known(key: str) -> None:
+    assert set(details_in_key(key, key_pattern(KEY_PATTERN))) <= set(KEY_GROUPS)
+    assert call_details(recording(), details_in_key(key, key_pattern(r"(?P<rep>.*)"))).recorded_at
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_blank_pattern_reads_no_key(text: str) -> None:
+    assert key_pattern(text) is None
+    assert details_in_key("dana-reyes/acme_demo_2026-05-06.mp3", None) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(?P<rep>",
+        "*",
+        "(?P<rep>a)(?P<rep>b)",
+        "^[^/]+/",
+        "(?P<who>.*)",
+        "(?P<rep>.*)/(?P<kind>.*)",
+        "a{99999999999999}",
+    ],
+)
+def test_broken_pattern_stops_the_function_with_the_reason(text: str) -> None:
+    with pytest.raises(SettingsError, match="KEY_PATTERN"):
+        key_pattern(text)
+
+
+def test_metadata_wins_over_the_key() -> None:
+    """Each detail comes from the first that gives it, and the two that are judged by say from where."""
+    in_key = {"rep": "Dana Reyes", "customer": "Acme", "call_type": "demo", "recorded_at": "2026-05-06"}
+    said = call_details(recording(metadata={"rep": "Lee", "call-type": "cold", "recorded-at": "2026-05-07"}), in_key)
+    assert (said.rep, said.customer) == ("Lee", "Acme")
+    assert (said.call_type, said.call_type_source) == ("cold", "metadata")
+    assert (said.recorded_at, said.recorded_at_source) == ("2026-05-07T00:00:00Z", "metadata")
+
+    said = call_details(recording(metadata={"call-type": " "}), in_key)
+    assert (said.rep, said.customer) == ("Dana Reyes", "Acme")
+    assert (said.call_type, said.call_type_source) == ("demo", "path")
+    assert (said.recorded_at, said.recorded_at_source) == ("2026-05-06T00:00:00Z", "path")
+
+
+def test_date_in_the_key_that_is_none_gives_way_to_the_objects_own() -> None:
+    said = call_details(recording(), {"recorded_at": "2026-13-45"})
+    assert (said.recorded_at, said.recorded_at_source) == ("2026-05-06T14:35:00Z", "object")
+    assert (said.call_type, said.call_type_source) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("metadata", "configured", "expected"),
     [
@@ -173,6 +275,16 @@ def test_language_is_detected_or_named_never_both(
 def test_fillers_are_asked_for_only_where_wanted() -> None:
     options = transcript_options(recording(), speech_models=MODELS, language="detect", disfluencies=True)
     assert options["disfluencies"] is True
+
+
+@pytest.mark.parametrize(("rep_channel", "asked"), [(0, "speaker_labels"), (1, "multichannel"), (2, "multichannel")])
+def test_speakers_are_told_apart_by_voice_or_by_channel_never_both(rep_channel: int, asked: str) -> None:
+    """With both, a channel would be cut into speakers again."""
+    options = transcript_options(
+        recording(), speech_models=MODELS, language="detect", disfluencies=False, rep_channel=rep_channel
+    )
+    assert {name for name in ("speaker_labels", "multichannel") if name in options} == {asked}
+    assert options[asked] is True
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))

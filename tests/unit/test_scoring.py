@@ -1,5 +1,6 @@
 """One call: measured, coached, and written down as a scorecard."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +26,8 @@ from callcoach.assemblyai import Completion
 from callcoach.documents import encode
 from callcoach.errors import RequestRefused, UpstreamUnavailable
 from callcoach.transcript import SpeakerIdentification, Utterance, decode_transcript, identified
-from scorecard.report import render_mail, render_report
+from scorecard.mail import render_mail
+from scorecard.report import render_report
 from scorecard.scorecard import Scorecard
 from scorecard.scoring import ScoredCall, score_call
 from scorecard.speakers import assign_roles
@@ -115,7 +117,7 @@ def test_good_reply_completes_the_scorecard() -> None:
     assert (card.run.coach_model, card.run.coach_attempts, card.run.finish_reason) == ("first-model", 1, "end_turn")
     assert (card.run.input_tokens, card.run.output_tokens) == (1000, 200)
     assert card.evidence is not None
-    assert (card.evidence.claimed, card.evidence.dropped) == (18, 0)
+    assert (card.evidence.claimed, card.evidence.dropped) == (19, 0)
     assert not card.roles.needs_review
     assert [attempt.content for attempt in coached.attempts] == [good().content]
 
@@ -128,48 +130,43 @@ def test_model_without_response_format_gets_the_schema_as_text() -> None:
     assert len(coached.attempts) == 1
 
 
-@pytest.mark.parametrize(
-    "first",
-    [
-        refused(),
-        Completion("{", "max_tokens", 1000, 6000),
-        Completion("I cannot do that.", "refusal", 1000, 5),
-        Completion("no JSON", "end_turn", 1000, None),
-        Completion("", "end_turn", None, None),
-    ],
-)
-def test_second_model_is_asked_where_the_first_gives_nothing(first: Completion | Exception) -> None:
-    coach = Coach(first, good())
+def test_second_model_is_asked_where_the_first_refuses() -> None:
+    coach = Coach(Completion("I cannot do that.", "refusal", 1000, 5), good())
     coached = score(coach)
     assert [model for model, _ in coach.asked] == ["first-model", "second-model"]
     assert (coached.scorecard.status, coached.scorecard.run.coach_model) == ("complete", "second-model")
-    paid = [answer for answer in (first, good()) if isinstance(answer, Completion)]
-    assert coached.scorecard.run.coach_attempts == len(coached.attempts) == len(paid)
-    assert coached.scorecard.run.input_tokens == sum(answer.input_tokens or 0 for answer in paid)
+    assert coached.scorecard.run.coach_attempts == len(coached.attempts) == 2
+    assert (coached.scorecard.run.input_tokens, coached.scorecard.run.output_tokens) == (2000, 205)
 
 
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [
         ([refused(), refused()], "coach_unavailable"),
-        ([Completion("{", "length", 1, 1), refused()], "coach_truncated"),
+        ([Completion("", "refusal", 1, 1), Completion("{", "length", 1, 1), refused()], "coach_truncated"),
         ([refused(), Completion("", "refusal", 1, 1)], "coach_refused"),
-        ([Completion("", "refusal", 1, 1), Completion("no", "stop", 1, 1)], "coach_invalid"),
+        ([Completion("no", "stop", None, None)] * 3, "coach_invalid"),
     ],
 )
 def test_without_a_reply_the_numbers_stand(answers: list[Completion | Exception], reason: str) -> None:
     card = score(Coach(*answers)).scorecard
     assert (card.status, card.status_reason) == ("numbers_only", reason)
     assert card.coaching is None
+    assert card.evidence is None
+    assert card.run.prose_removed == {}
     assert card.talk_listen.rep_share is not None
     assert card.sentiment is not None
 
 
-def test_without_a_fallback_nobody_else_is_asked() -> None:
-    coach = Coach(refused())
-    assert score(coach, coach_fallback_model="").scorecard.status_reason == "coach_unavailable"
-    same = Coach(refused())
-    assert score(same, coach_fallback_model="first-model").scorecard.status_reason == "coach_unavailable"
+def test_run_names_the_attempt_that_the_scorecard_rests_on() -> None:
+    """The first reply was better than none, and its repair failed; both were paid for."""
+    answer = reply(CALL)
+    invented = [{"utterance": 1, "quote": "I will buy everything you have today"}]
+    answer["keep"]["evidence"] = answer["suggestions"]["first"]["evidence"] = invented
+    doubtful = Completion(json.dumps(answer), "end_turn", 1000, 200)
+    run = score(Coach(doubtful, Completion("{", "max_tokens", 1100, 6000))).scorecard.run
+    assert (run.finish_reason, run.coach_attempts, run.output_tokens) == ("end_turn", 2, 6200)
+    assert run.reply_sha256 == hashlib.sha256(doubtful.content.encode()).hexdigest()
 
 
 def test_a_service_that_is_down_ends_the_run() -> None:
@@ -224,8 +221,8 @@ def test_language_without_sentiment_is_said() -> None:
     transcript = made_transcript(CALL, sentiment_rows=None, language_code="de")
     card = scored_call(transcript).scorecard
     assert card.sentiment is None
-    assert [warning.code for warning in card.warnings] == ["no_sentiment"]
-    assert "(de)" in card.warnings[0].text
+    assert [warning.code for warning in card.warnings] == ["language_not_counted", "no_sentiment"]
+    assert "(de)" in card.warnings[1].text
     assert "no sentiment in this call" in render_report(card, transcript)
     assert "no sentiment in this call" in render_mail(card, "scorecards")[1].replace("\n", " ")
 
@@ -233,7 +230,7 @@ def test_language_without_sentiment_is_said() -> None:
 def test_third_speaker_and_replaced_models_are_warned_of() -> None:
     said = [*CALL, Utterance("C", "may I come in", CALL[-1].end_ms, CALL[-1].end_ms + 1000)]
     card = scored_call(made_transcript(said)).scorecard
-    assert [warning.code for warning in card.warnings] == ["speaker_without_role"]
+    assert [warning.code for warning in card.warnings] == ["third_speaker"]
     assert card.roles.mapping["C"] == "unassigned"
     assert card.roles.unassigned_share is not None
     assert 0 < card.roles.unassigned_share < 0.05

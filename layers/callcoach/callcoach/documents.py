@@ -46,20 +46,22 @@ class Recording(msgspec.Struct, frozen=True):
 
 
 class CallDetails(msgspec.Struct, frozen=True):
-    """Who was on the call, as somebody said it with the recording; null where nobody did."""
+    """Who was on the call, as the recording's metadata or its key says; null where neither does."""
 
     recorded_at: str | None = None
-    recorded_at_source: Literal["metadata", "object"] | None = None
+    recorded_at_source: Literal["metadata", "path", "object"] | None = None
     rep: str | None = None
     customer: str | None = None
     team: str | None = None
     call_type: str | None = None
+    call_type_source: Literal["metadata", "path"] | None = None
 
 
 class Submission(msgspec.Struct, frozen=True):
     """submissions/<recording key>.json: what was asked of AssemblyAI for which content.
 
     asked: the request's options, without the recording's link and the webhook's key.
+    rep_channel: 1 or 2 where each side has a channel of its own, 0 where speakers are told apart by voice.
     """
 
     bucket: str
@@ -73,6 +75,7 @@ class Submission(msgspec.Struct, frozen=True):
     deadline_at: str
     call: CallDetails
     asked: dict[str, object]
+    rep_channel: int = 0
     warnings: list[str] = []
 
 

@@ -2,9 +2,10 @@
 
 import textwrap
 
-from callcoach.documents import Failure, encode
-from callcoach.notifications import Notifications, ascii_text
+from callcoach.documents import CallDetails, Failure, encode
+from callcoach.notifications import Notifications
 from callcoach.observability import count
+from callcoach.plain_text import ascii_text, clipped, printable, without_links
 from callcoach.storage import Documents
 
 
@@ -15,23 +16,35 @@ class Failures:
         self._documents = documents
         self._notifications = notifications
 
-    def record(self, failure: Failure) -> None:
-        """Write failures/<key>.json over an older one, then send one e-mail."""
+    def record(self, failure: Failure, call: CallDetails | None = None) -> None:
+        """Write failures/<key>.json over an older one, then send one e-mail. call: who was on it, if that is known."""
         key = self._documents.write("failures", failure.recording, encode(failure))
         subject, message = failure_mail(failure, f"{self._documents.bucket}/{key}")
-        attributes = {"outcome": "failed", "reason": failure.reason, "stage": failure.stage}
+        call = call or CallDetails()
+        attributes = {
+            "outcome": "failed",
+            "reason": failure.reason,
+            "stage": failure.stage,
+            "rep": call.rep,
+            "team": call.team,
+            "customer": call.customer,
+            "call_type": call.call_type,
+        }
         self._notifications.publish(subject, message, attributes)
         count("CallsFailed")
 
 
 def failure_mail(failure: Failure, where: str) -> tuple[str, str]:
     """Return subject and text: what happened, what to do, what was saved."""
-    name = ascii_text(failure.recording.rsplit("/", 1)[-1])[:60]
-    paragraphs = [
+    name = without_links(printable(ascii_text(failure.recording.rsplit("/", 1)[-1])))
+    lines = [
         f"NO SCORECARD: {failure.detail}",
         f"WHAT TO DO: {failure.next_step}",
         f"SAVED: the reason ({failure.reason}), in {where} (AWS sign-in needed). The recording was left as it is.",
         f"Recording: {failure.recording}",
     ]
-    text = "\n\n".join(textwrap.fill(ascii_text(line), 72, break_on_hyphens=False) for line in paragraphs)
+    # A key has at most 1,024 bytes, and what a service says about a fault may be long.
+    text = "\n".join(
+        textwrap.fill(without_links(clipped(ascii_text(line), 1500)), 72, break_on_hyphens=False) for line in lines
+    )
     return f"No call review: {name}: {failure.reason.replace('_', ' ')}", f"{text}\n"

@@ -1,8 +1,9 @@
 """E-mail through SNS."""
 
-import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from callcoach.plain_text import ascii_text, printable
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
 
 # SNS takes "fewer than 100" printable ASCII characters.
 SUBJECT_LIMIT = 99
+
+# What subscribers filter by; None is what nobody knows.
+Attributes = Mapping[str, str | bool | None]
 
 
 class Notifications:
@@ -19,10 +23,14 @@ class Notifications:
         self._client = client
         self._topic_arn = topic_arn
 
-    def publish(self, subject: str, message: str, attributes: Mapping[str, str | None]) -> None:
-        """Send one message. Attributes are what subscribers filter by; those without a value are left out."""
+    def publish(self, subject: str, message: str, attributes: Attributes) -> None:
+        """Send one message. Attributes are cut to one printable line; those without a value are left out."""
+        texts = {
+            name: str(value).lower() if isinstance(value, bool) else printable(value or "")
+            for name, value in attributes.items()
+        }
         typed: dict[str, MessageAttributeValueTypeDef] = {
-            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value
+            name: {"DataType": "String", "StringValue": text} for name, text in texts.items() if text
         }
         self._client.publish(
             TopicArn=self._topic_arn,
@@ -30,14 +38,6 @@ class Notifications:
             Message=message,
             MessageAttributes=typed,
         )
-
-
-def ascii_text(text: str) -> str:
-    """Return text in printable ASCII: marks dropped, other characters as question marks, white space folded."""
-    plain = unicodedata.normalize("NFKD", text)
-    plain = "".join(character for character in plain if not unicodedata.combining(character))
-    plain = " ".join(plain.split())
-    return "".join(character if " " <= character <= "~" else "?" for character in plain)
 
 
 def ascii_subject(subject: str) -> str:

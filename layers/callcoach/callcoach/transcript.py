@@ -4,13 +4,22 @@ Unknown keys are skipped and almost everything may be null: real answers carry a
 The top-level words and text repeat what the utterances hold and are not read.
 """
 
-from collections.abc import Mapping
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from callcoach.errors import UpstreamUnavailable
 
 _TIMES = {"start_ms": "start", "end_ms": "end"}
+
+# A row without times lies where this part of its words is said, within so many words of the row before it.
+_SHARED_WORDS = 0.8
+_REACH_WORDS = 400
+_SPEAKER_TAG = re.compile(r"\[speaker:[^\[\]]*\]", re.IGNORECASE)
+_SPOKEN = re.compile(r"\w+(?:['’]\w+)*")
 
 
 class Word(msgspec.Struct, rename=_TIMES, gc=False):
@@ -36,17 +45,23 @@ class Utterance(msgspec.Struct, rename={**_TIMES, "timed_words": "words"}):
         return self.timed_words or []
 
 
-class SentimentRow(msgspec.Struct, rename=_TIMES, gc=False):
+class SentimentRow(msgspec.Struct, rename=_TIMES, omit_defaults=True, gc=False):
     """AssemblyAI's label of one sentence.
 
-    Its own speaker is unreliable and its text may carry raw tags, so neither is read: a row belongs to the
-    utterance that it overlaps most.
+    Its own speaker is unreliable and is not read: a row belongs to the utterance that it overlaps most. text is there
+    only until a row without times has found some: it may carry raw tags, and what the transcript has redacted.
     """
 
     sentiment: str
     confidence: float | None = None
     start_ms: int | None = None
     end_ms: int | None = None
+    text: str | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the row says when its sentence was said."""
+        return self.start_ms is not None and self.end_ms is not None and self.start_ms < self.end_ms
 
 
 class SpeakerIdentification(msgspec.Struct, omit_defaults=True):
@@ -126,14 +141,107 @@ _decoder = msgspec.json.Decoder(Transcript, strict=False)
 
 
 def decode_transcript(body: bytes) -> Transcript:
-    """Read a transcript as AssemblyAI answers it or as transcripts/ stores it.
+    """Read a transcript as AssemblyAI answers it or as transcripts/ stores it; no text of a sentiment row is kept.
 
     Raises UpstreamUnavailable when body is no transcript: a proxy's page or a cut-off answer; the caller asks again.
     """
     try:
-        return _decoder.decode(body)
+        transcript = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise UpstreamUnavailable(f"this is no transcript: {fault}") from fault
+    if transcript.sentiment_rows:
+        transcript.sentiment_rows = timed_rows(transcript.sentiment_rows, transcript.utterances or [])
+    return transcript
+
+
+class _SpokenWord(msgspec.Struct, frozen=True, gc=False):
+    token: str
+    utterance: int
+    start_ms: int
+    end_ms: int
+
+
+def timed_rows(rows: Sequence[SentimentRow], utterances: Sequence[Utterance]) -> list[SentimentRow]:
+    """Return the rows without their text; one without times gets those at which its words are said.
+
+    Its place is the nearest one, after the row before it rather than before that, at which one utterance holds at least
+    80 % of its words. Where there is none, the row stays without times.
+    """
+    if all(row.is_timed or not row.text for row in rows):
+        return [_row_at(row, row.start_ms, row.end_ms) for row in rows]
+    spoken = _spoken_words(utterances)
+    starts = [word.start_ms for word in spoken]
+    position = 0
+    timed = []
+    for row in rows:
+        start_ms, end_ms = row.start_ms, row.end_ms
+        if row.is_timed:
+            position = bisect_left(starts, end_ms or 0)
+        elif span := _place_of(row.text or "", spoken, position):
+            first, position = span
+            start_ms, end_ms = spoken[first].start_ms, spoken[position - 1].end_ms
+        timed.append(_row_at(row, start_ms, end_ms))
+    return timed
+
+
+def _row_at(row: SentimentRow, start_ms: int | None, end_ms: int | None) -> SentimentRow:
+    return SentimentRow(row.sentiment, row.confidence, start_ms, end_ms)
+
+
+def _spoken_words(utterances: Sequence[Utterance]) -> list[_SpokenWord]:
+    """Return all words in order of time; where there are no times of words, by their place among the characters."""
+    spoken = []
+    for index, utterance in sorted(enumerate(utterances), key=lambda numbered: numbered[1].start_ms):
+        timed: Iterable[tuple[str, int, int]]
+        if utterance.words:
+            timed = ((word.text, word.start_ms, word.end_ms) for word in utterance.words)
+        else:
+            length_ms, characters = utterance.end_ms - utterance.start_ms, max(len(utterance.text), 1)
+            timed = (
+                (
+                    found[0],
+                    utterance.start_ms + length_ms * found.start() // characters,
+                    utterance.start_ms + length_ms * found.end() // characters,
+                )
+                for found in _SPOKEN.finditer(utterance.text)
+            )
+        spoken += [
+            _SpokenWord(token, index, start_ms, end_ms)
+            for text, start_ms, end_ms in timed
+            for token in _SPOKEN.findall(text.casefold())
+        ]
+    return spoken
+
+
+def _place_of(text: str, spoken: Sequence[_SpokenWord], position: int) -> tuple[int, int] | None:
+    """Return the bounds (first, past) of the nearest place among the spoken words that holds a row's words."""
+    tokens = Counter(_SPOKEN.findall(_SPEAKER_TAG.sub(" ", text).casefold()))
+    enough = max(_SHARED_WORDS * tokens.total(), 1)
+    ahead = range(position, min(position + _REACH_WORDS, len(spoken)))
+    behind = range(min(position, len(spoken)) - 1, max(position - _REACH_WORDS, 0) - 1, -1)
+    for near in (*ahead, *behind):
+        if _shared(tokens, spoken, near)[0] >= enough:
+            # The place may begin a few words before or after the first start that holds enough.
+            slack = min(tokens.total() - int(enough) + 1, _REACH_WORDS)
+            starts = range(max(near - slack, 0), min(near + slack + 1, len(spoken)))
+            first = max(starts, key=lambda start: _shared(tokens, spoken, start)[0])
+            return first, _shared(tokens, spoken, first)[1]
+    return None
+
+
+def _shared(tokens: Counter[str], spoken: Sequence[_SpokenWord], first: int) -> tuple[int, int]:
+    """Return how many of the tokens are said from there on in the same utterance, and where the last of them ends."""
+    if spoken[first].token not in tokens:
+        return 0, first
+    missing = Counter(tokens)
+    shared, past = 0, first
+    for at in range(first, min(first + tokens.total(), len(spoken))):
+        if spoken[at].utterance != spoken[first].utterance:
+            break
+        if missing[spoken[at].token] > 0:
+            missing[spoken[at].token] -= 1
+            shared, past = shared + 1, at + 1
+    return shared, past
 
 
 def identified(transcript: Transcript, identification: SpeakerIdentification) -> Transcript:

@@ -5,9 +5,11 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tests.sandbox.assemblyai.wire import RefusedError, Response
+
+Fault = Literal["server_error", "no_schema", "no_temperature", "truncated", "refusal", "empty", "prose", "shape"]
 
 CHARACTERS_PER_TOKEN = 3.1  # numbered lines of English speech
 DEFAULT_MAX_TOKENS = 1000
@@ -285,9 +287,37 @@ def tokens(text: str) -> int:
     return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
 
 
-def completion(asked: Completion, answer: str, response_ns: int) -> dict[str, Any]:
+def fail(fault: Fault | None, asked: Completion) -> None:
+    """Raise RefusedError if the fault keeps a model from answering."""
+    if fault == "server_error":
+        raise refuse(500, "internal server error")
+    if fault == "no_schema" and asked.schema is not None:
+        raise refuse(400, "provider error", errors=["output_format.schema: the compiled grammar is too complex"])
+    if fault == "no_temperature":
+        raise refuse(400, "provider error", errors=["temperature: Extra inputs are not permitted"])
+
+
+def _spoilt(fault: Fault | None, asked: Completion, answer: str) -> tuple[str, str | None]:
+    """Return the answer with the fault in it, and the finish reason where that tells of it."""
+    if fault == "truncated":
+        return answer[: len(answer) // 2], asked.model.cut
+    if fault == "refusal":
+        return "", "refusal" if asked.model.creator == "anthropic" else "content_filter"
+    if fault == "empty":
+        return "", None
+    if fault == "prose":
+        return "I would rather talk about the weather.", None
+    if fault == "shape":
+        reply = json.loads(answer)
+        del reply["summary"]
+        return json.dumps(reply), None
+    return answer, None
+
+
+def completion(asked: Completion, answer: str, response_ns: int, fault: Fault | None = None) -> dict[str, Any]:
     """Return the live shape of an answer, cut at `max_tokens`."""
     room = int(asked.max_tokens * CHARACTERS_PER_TOKEN)
+    answer, reason = _spoilt(fault, asked, answer)
     content = answer[:room]
     schema_tokens = tokens(json.dumps(asked.schema)) if asked.schema else 0
     sent = sum(tokens(text) for _, text in asked.messages) + schema_tokens
@@ -298,7 +328,7 @@ def completion(asked: Completion, answer: str, response_ns: int) -> dict[str, An
             {
                 "index": 0,
                 "message": {"role": "assistant", "content": content},
-                "finish_reason": asked.model.end if content == answer else asked.model.cut,
+                "finish_reason": reason or (asked.model.end if content == answer else asked.model.cut),
             }
         ],
         "request": {"model": asked.model.id, "max_tokens": asked.max_tokens},

@@ -79,6 +79,7 @@ class AssemblyAI:
         self._jobs = Jobs(self.account, load_samples(calls), self._network, self._clock, delay_seconds)
         self._transcript_limit = RateLimit(self._clock, self.account.transcript_requests_per_5_minutes, 300)
         self._understanding_limit = RateLimit(self._clock, self.account.understanding_requests_per_minute)
+        self._coach_faults = iter(self.account.coach_faults)
         self._chat_limits: dict[str, RateLimit] = {}
         self._paid = Counter[str]()
         self._lock = threading.Lock()
@@ -314,12 +315,18 @@ class AssemblyAI:
         if asked.transcript_id is not None:
             text = self._finished(asked.transcript_id)["text"]
             asked = replace(asked, messages=_inject(asked.messages, text))
-        answer = coach_answer(asked.messages, asked.schema)
+        fault = self._next_coach_fault()
+        gateway.fail(fault, asked)
+        answer = coach_answer(asked.messages, asked.schema, self.account.coach)
         if self._clock.wait(self._stop, self._chat_delay_seconds):
             raise gateway.refuse(503, "the stand-in is stopping")
         with self._lock:
             self._paid["chat"] += 1
-        return Response(200, gateway.completion(asked, answer, time.monotonic_ns() - started), headers)
+        return Response(200, gateway.completion(asked, answer, time.monotonic_ns() - started, fault), headers)
+
+    def _next_coach_fault(self) -> gateway.Fault | None:
+        with self._lock:
+            return next(self._coach_faults, None)
 
     def _models(self, request: Request) -> Response:
         return Response(200, gateway.catalogue(self.account.retired_chat_models))

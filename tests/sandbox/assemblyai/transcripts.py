@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.sandbox.assemblyai.coach import Character
+from tests.sandbox.assemblyai.gateway import Fault
 from tests.sandbox.assemblyai.wire import RefusedError, Response
 
 SPEECH_MODELS = ("assemblyai-stt-3-7", "universal-3-5-pro", "universal-3-pro", "universal-2")
@@ -33,7 +35,10 @@ NOT_SIMULATED = (
 
 @dataclass(frozen=True)
 class Account:
-    """What the service knows about its customer, and which models it still offers on this day."""
+    """What the service knows about its customer, and which models it still offers on this day.
+
+    coach_faults: what goes wrong with the first chat completion, the second, and so on; None for nothing.
+    """
 
     api_key: str
     default_speech_models: Sequence[str] = ("universal-3-5-pro", "universal-2")
@@ -43,6 +48,8 @@ class Account:
     transcript_requests_per_5_minutes: int = 20_000
     understanding_requests_per_minute: int = 30
     chat_requests_per_minute: int = 30
+    coach: Character = "normal"
+    coach_faults: Sequence[Fault | None] = ()
 
     @property
     def speech_models(self) -> list[str]:

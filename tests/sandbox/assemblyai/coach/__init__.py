@@ -2,40 +2,53 @@
 
 It reads the call in the prompt, quotes real lines of it, and fills whatever JSON shape was asked for,
 property by property in the schema's order. Without a shape it answers in prose; without a call it says so.
+Of its characters, one does what anybody on the call asks for and one lies about what was said.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from tests.sandbox.assemblyai.coach.advice import Advice
 from tests.sandbox.assemblyai.coach.conversation import CUSTOMER, REP, Conversation, Line, read_prompt
+from tests.sandbox.assemblyai.coach.gullible import obey
+from tests.sandbox.assemblyai.coach.lying import lie
 from tests.sandbox.assemblyai.coach.observations import LIKES, PRICE, Observations
 from tests.sandbox.assemblyai.coach.retelling import listing
 from tests.sandbox.assemblyai.coach.rubric import Rubric
 from tests.sandbox.assemblyai.coach.telling import Telling
 from tests.sandbox.assemblyai.roles import seller_points
 
+Character = Literal["normal", "gullible", "lying"]
+
 NO_CALL = "There is no transcript of a sales call in this prompt, so there is nothing to assess."
 EMPTY: Mapping[str, Any] = {"string": "", "integer": 0, "number": 0.0, "boolean": False, "null": None}
 RANKS = ("first", "second", "third", "spare")
 
 
-def answer(messages: Sequence[tuple[str, str]], schema: Mapping[str, Any] | None) -> str:
+def answer(
+    messages: Sequence[tuple[str, str]], schema: Mapping[str, Any] | None, character: Character = "normal"
+) -> str:
     """Return the answer to a conversation with the model, as text or as JSON in the schema's shape."""
     schema = schema or _schema_in_text(messages)
     conversation = read_prompt(messages)
     if schema is None:
         return NO_CALL if conversation is None else prose(conversation)
-    reply: Mapping[str, Any] = {"summary": NO_CALL}
+    reply: dict[str, Any] = {"summary": NO_CALL}
     if conversation is not None:
         reply = compose(conversation, items=_enum(schema, "item"))
+        # Quotes and lists are shared between the parts of an assessment; a character changes each by itself.
+        reply = fill(schema, reply, schema.get("$defs", {}))
+        if character == "gullible":
+            reply = obey(reply, conversation, messages[0][1])
+        elif character == "lying":
+            reply = lie(reply, conversation)
     return json.dumps(fill(schema, reply, schema.get("$defs", {})), ensure_ascii=False)
 
 
 def _schema_in_text(messages: Sequence[tuple[str, str]]) -> Mapping[str, Any] | None:
     """Find a JSON Schema at the end of the prompt, where it stands for a model without response_format."""
-    content = messages[-1][1] if messages else ""
+    content = next((text for role, text in messages if role == "user"), "")
     at = content.find("{", content.rfind("JSON Schema"))
     if "JSON Schema" not in content or at < 0:
         return None

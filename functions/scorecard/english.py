@@ -1,0 +1,165 @@
+"""What is asked, filled in and mentioned, by lists of words (english.toml, trackers.toml). Pure.
+
+The lists are English: for a call in another language their counts would be wrong, so the callers leave them out.
+"""
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from callcoach.errors import SettingsError
+
+# Below this, AssemblyAI is not sure which language it heard, or heard several.
+RELIABLE_LANGUAGE_CONFIDENCE = 0.6
+
+_WITHOUT_SPACES = frozenset(("zh", "ja", "th", "lo", "km", "my", "yue"))
+_STRAIGHT = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'"})
+_SENTENCE_END = re.compile(r"(?<=[.!?\u2026])\s+")
+_WORD = re.compile(r"[\w'-]+")
+# The name of whoever is addressed: "does that make sense, Ruth?"
+_ADDRESS = re.compile(r", [\w'-]+$")
+
+
+class Tracker(msgspec.Struct, frozen=True):
+    """Words to look for, and the name under which they are counted."""
+
+    name: str
+    phrases: list[str]
+
+
+def _document(name: str) -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name(name).read_text("utf-8"))
+
+
+def read_trackers(document: dict[str, Any]) -> tuple[Tracker, ...]:
+    """Return the trackers of a document like trackers.toml. Raises SettingsError for one without a name or words."""
+    try:
+        trackers = msgspec.convert(document.get("tracker", []), type=tuple[Tracker, ...])
+    except msgspec.ValidationError as fault:
+        raise SettingsError(f"trackers.toml: {fault}") from fault
+    names = [tracker.name.strip() for tracker in trackers]
+    if not all(names) or len(set(names)) < len(names):
+        raise SettingsError("trackers.toml: every tracker needs a name of its own")
+    for tracker in trackers:
+        if not tracker.phrases or not all(map(plain, tracker.phrases)):
+            raise SettingsError(f"trackers.toml: {tracker.name} needs phrases, and none of them blank")
+    return trackers
+
+
+def is_reliably_english(language_code: str | None, language_confidence: float | None) -> bool:
+    """Whether the word lists fit. An unknown language is none; a confidence that nobody gave is no doubt."""
+    doubtful = language_confidence is not None and language_confidence < RELIABLE_LANGUAGE_CONFIDENCE
+    return _base(language_code) == "en" and not doubtful
+
+
+def has_spaces(language_code: str | None) -> bool:
+    """Whether words are written apart, so that they can be counted."""
+    return _base(language_code) not in _WITHOUT_SPACES
+
+
+def _base(language_code: str | None) -> str:
+    return re.split(r"[_-]", (language_code or "").strip().casefold())[0]
+
+
+def plain(text: str) -> str:
+    """Return text as the lists have it: compatibility forms folded, lower case, straight apostrophes, single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().translate(_STRAIGHT).split())
+
+
+def questions(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the questions in what one side says, each with how many sentences follow it.
+
+    A question is a sentence that ends with a question mark or begins with an invitation to tell ("walk me through").
+    Tags ("…, right?") and checks ("does that make sense?", "how are you?") are none.
+    """
+    sentences = _SENTENCE_END.split(plain(text))
+    for index, sentence in enumerate(sentences):
+        if _is_question(sentence.strip("\"'\u201c\u201d()[]- ")):
+            yield sentence, len(sentences) - index - 1
+
+
+def is_open(question: str) -> bool:
+    """Whether a question, as questions yields it, asks in one of its clauses for more than a yes or a number."""
+    if _INVITATION.match(_core(question)):
+        return True
+    clauses = [_core(clause) for clause in question.split(", ")]
+    return any(_OPEN.match(clause) and not _CLOSED.match(clause) for clause in clauses)
+
+
+def filler_count(text: str) -> int:
+    """Return how many fillers a text has."""
+    said = plain(text)
+    return sum(1 for pattern in _FILLERS for _ in pattern.finditer(said))
+
+
+def is_backchannel(text: str) -> bool:
+    """Whether a text has nothing but words with which a listener goes on listening."""
+    return all(word in _BACKCHANNELS for word in _WORD.findall(plain(text)))
+
+
+def mentions_in(text: str, trackers: Sequence[Tracker]) -> Iterator[tuple[str, int, int]]:
+    """Yield (tracker, word, of) for each time that a tracker's words occur.
+
+    word: the place, from 0, of the first of them among the `of` words of the text.
+    """
+    said = plain(text)
+    words = said.count(" ") + 1
+    for tracker in trackers:
+        counted_to = word = 0
+        for match in _pattern(tuple(tracker.phrases)).finditer(said):
+            word += said.count(" ", counted_to, match.start())
+            counted_to = match.start()
+            yield tracker.name, word, words
+
+
+def _is_question(sentence: str) -> bool:
+    body = sentence.rstrip("?!. ")
+    if _INVITATION.match(_core(sentence)):
+        return True
+    if not sentence.endswith("?") or _TAG.search(body):
+        return False
+    core = _LEAD_INS.sub("", body) if body not in _CHECKS else ""
+    return bool(core) and core not in _CHECKS and _ADDRESS.sub("", core) not in _CHECKS
+
+
+def _core(sentence: str) -> str:
+    """Return a sentence without what may stand before a question."""
+    return _REQUESTS.sub("", _LEAD_INS.sub("", sentence))
+
+
+def _any_of(phrases: Iterable[str]) -> str:
+    """Return a pattern for any of the phrases; the longest is tried first."""
+    return "|".join(re.escape(phrase) for phrase in sorted(phrases, key=lambda phrase: (-len(phrase), phrase)))
+
+
+def _whole_words(phrases: Iterable[str], not_after: Iterable[str] = ()) -> re.Pattern[str]:
+    before = "".join(rf"(?<!\b{re.escape(word)} )" for word in not_after)
+    return re.compile(rf"(?<![\w'-]){before}(?:{_any_of(phrases)})(?![\w-]|'\w)")
+
+
+@cache
+def _pattern(phrases: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{_any_of(map(plain, phrases))})(?!\w)")
+
+
+_LISTS = _document("english.toml")
+TRACKERS = read_trackers(_document("trackers.toml"))
+_CHECKS = frozenset(_LISTS["checks"])
+_BACKCHANNELS = frozenset(_LISTS["backchannels"])
+_LEAD_INS = re.compile(
+    rf"^(?:(?:{_any_of(_LISTS['lead_ins'])})(?:, | )|(?!(?:{_any_of(_LISTS['open_starts'])}),)[\w'-]+, )+"
+)
+_REQUESTS = re.compile(rf"^(?:(?:{_any_of(_LISTS['requests'])})(?:, | ))+")
+_OPEN = re.compile(rf"(?:{_any_of(_LISTS['open_starts'])})(?![\w'])")
+_CLOSED = re.compile(rf"(?:{_any_of(_LISTS['closed_starts'])})(?![\w'])")
+_INVITATION = re.compile(rf"(?:{_any_of(_LISTS['invitations'])})(?![\w'])")
+_TAG = re.compile(
+    rf", (?:{_any_of(_LISTS['tags'])}|(?:{_any_of(_LISTS['tag_verbs'])}) (?:{_any_of(_LISTS['tag_pronouns'])}))$"
+)
+_FILLERS = [_whole_words(filler["phrases"], filler.get("not_after", ())) for filler in _LISTS["filler"]]

@@ -1,0 +1,176 @@
+"""The e-mail about a call: plain text that holds everything a manager acts on. Pure."""
+
+import re
+import textwrap
+from pathlib import Path
+from urllib.parse import quote
+
+import jinja2
+
+from callcoach.documents import document_key
+from callcoach.plain_text import ascii_text, clipped, printable, without_links
+from scorecard.phrases import (
+    call_facts,
+    call_length,
+    clock,
+    cue_and_action,
+    evidence_sentence,
+    file_name,
+    mention_line,
+    metric_band,
+    metric_name,
+    metric_value,
+    next_step_text,
+    no_shift_sentence,
+    people,
+    percent,
+    role_reasons,
+    shift_sentence,
+    status_words,
+    suggestion_moment_ms,
+    suggestion_number,
+    talk_band,
+    talk_line,
+    wording_sentence,
+    words_for,
+)
+from scorecard.scorecard import Coaching, Scorecard
+
+MAIL_COLUMNS = 72
+# What the template can write stays below this: each of its texts is cut, and each of its lists.
+MAIL_LIMIT_BYTES = 8192
+# A longer link to the report gives way to one to the bucket: a key may have 1,024 bytes, three times that in a link.
+_LINK_CHARACTERS = 450
+# What leaves room in a subject for the number.
+_SUBJECT_NAME_CHARACTERS = 40
+_SUBJECT_WHO_CHARACTERS = 50
+
+# A quote of which most letters cannot be written in ASCII says nothing.
+_READABLE_SHARE = 0.7
+
+# No line ends between a number and its unit.
+_UNIT = re.compile(r"(\d) (h|min|s|ms)\b")
+
+_UNCOACHABLE = frozenset(("too_short", "one_side_only", "poor_transcript", "too_long_for_coach", "not_a_sales_call"))
+
+
+def message_attributes(scorecard: Scorecard) -> dict[str, str | bool | None]:
+    """Return what subscribers may filter by. coachable: whether the call is one to coach; None while that is open."""
+    call = scorecard.call
+    return {
+        "outcome": scorecard.status,
+        "rep": call.rep,
+        "team": call.team,
+        "customer": call.customer,
+        "call_type": call.call_type,
+        "needs_review": scorecard.roles.needs_review,
+        "coachable": None if scorecard.status == "needs_roles" else scorecard.status_reason not in _UNCOACHABLE,
+    }
+
+
+def render_mail(scorecard: Scorecard, bucket: str) -> tuple[str, str]:
+    """Return the subject and the text of a call's e-mail: ASCII, 72 columns, complete without any link."""
+    coaching = scorecard.coaching
+    names = people(scorecard) or file_name(scorecard)
+    text = _TEMPLATE.render(
+        card=scorecard,
+        facts=" / ".join([names, *call_facts(scorecard)]),
+        status=status_words(scorecard),
+        role_reasons=role_reasons(scorecard),
+        talk_line=talk_line(scorecard),
+        levels=_level_line(coaching) if coaching else "",
+        evidence=evidence_sentence(scorecard),
+        report_link=_report_link(scorecard, bucket),
+    )
+    return _subject(scorecard), text
+
+
+def _subject(scorecard: Scorecard) -> str:
+    """Return the subject: names and the one number, no judgement, for it shows on a lock screen."""
+    talk, status = scorecard.talk_listen, status_words(scorecard)
+    if scorecard.status == "needs_roles":
+        name = _ascii_name([file_name(scorecard)], scorecard)
+        return f"Check who is who: recording {name} ({call_length(scorecard)})"
+    call_type = printable(ascii_text(scorecard.call.call_type or ""))
+    name = _ascii_name([people(scorecard), file_name(scorecard)], scorecard)
+    who = without_links(f"{name}, {call_type}" if call_type else name)[:_SUBJECT_WHO_CHARACTERS].rstrip(" ,/")
+    if status:
+        return f"Call review: {who}: {status.subject}"
+    if talk.rep_share is None:
+        return f"Call review: {who}: talk share not known"
+    usual = f" (usual {talk_band(talk)})" if talk.verdict != "not_judged" else ""
+    return f"Call review: {who}: rep talked {percent(talk.rep_share)}{usual}"
+
+
+def _ascii_name(names: list[str], scorecard: Scorecard) -> str:
+    """Return the first name that ASCII can write, at the worst the transcript's id."""
+    written = (ascii_text(name) for name in names)
+    name = next((name for name in written if name and "?" not in name), scorecard.call.transcript_id)
+    return without_links(name[:_SUBJECT_NAME_CHARACTERS].rstrip(" ,/"))
+
+
+def _report_link(scorecard: Scorecard, bucket: str) -> str:
+    console = "https://console.aws.amazon.com/s3"
+    link = f"{console}/object/{bucket}?prefix={quote(document_key('reports', scorecard.call.recording), safe='/')}"
+    return link if len(link) <= _LINK_CHARACTERS else f"{console}/buckets/{bucket}?prefix=reports/"
+
+
+def _level_line(coaching: Coaching) -> str:
+    levels = [(words_for("behaviour", item), level.level) for item, level in coaching.rubric.items.items()]
+    levels.sort(key=lambda named: -1 if named[1] is None else named[1], reverse=True)
+    return " / ".join(f"{name} {'-' if level is None else level}" for name, level in levels)
+
+
+def _quoted(text: str, limit: int) -> str:
+    """Return somebody's words in quotation marks, or what stands for words that ASCII cannot write."""
+    plain = ascii_text(text)
+    lost = plain.count("?") - text.count("?")
+    if lost > (1 - _READABLE_SHARE) * len(plain):
+        return "(words that plain text cannot show; see the report)"
+    return f'"{clipped(without_links(plain), limit)}"'
+
+
+def _fill(text: str, first: str = "", rest: str = "", *, limit: int = 240) -> str:
+    plain = clipped(without_links(ascii_text(text)), limit)
+    wrapped = textwrap.fill(
+        _UNIT.sub("\\1\x1f\\2", plain),
+        MAIL_COLUMNS,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+    )
+    return wrapped.replace("\x1f", " ")
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=False,  # noqa: S701 - plain text
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        call_length=call_length,
+        clock=clock,
+        cue_and_action=cue_and_action,
+        fill=_fill,
+        mention_line=mention_line,
+        metric_band=metric_band,
+        metric_name=metric_name,
+        metric_value=metric_value,
+        next_step_text=next_step_text,
+        no_shift_sentence=no_shift_sentence,
+        percent=percent,
+        printable=printable,
+        quoted=_quoted,
+        shift_sentence=shift_sentence,
+        suggestion_moment_ms=suggestion_moment_ms,
+        suggestion_number=suggestion_number,
+        wording_sentence=wording_sentence,
+    )
+    return environment.get_template("email.txt.j2")
+
+
+_TEMPLATE = _template()

@@ -1,0 +1,248 @@
+"""Text as comparable tokens, each of which knows where it stands. Pure.
+
+Two wordings of the same speech give the same keys: "we can't pay $1,500" and "We cannot pay fifteen hundred dollars".
+"""
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from scorecard.numerals import numeral_key, read_number
+
+_TABLES = tomllib.loads(Path(__file__).with_name("tokens.toml").read_text("utf-8"))
+
+# Stands for one character of a script without spaces; a combining mark of such a script is one, too.
+_UNSPACED_SIGN = "文"
+_UNSPACED_RANGES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_UNSPACED_RANGES += "\U00020000-\U0003134f"
+UNSPACED = re.compile(f"[{_UNSPACED_RANGES}]")
+WRITTEN_WORD = re.compile(rf"[{_UNSPACED_RANGES}]|[^\s{_UNSPACED_RANGES}]+")
+
+_APOSTROPHES = dict.fromkeys("'`\u2018\u2019\u02bc\u2032", "'")
+_TAG = re.compile(r"\[[^\[\]]{0,60}\]|<[^<>]{0,60}>")
+_WORD = r"[a-z][a-z0-9]*(?:'[a-z0-9]+)*"
+_PLAIN = re.compile(rf"\d+(?:[.,:]\d+)*|{_WORD}|%|{_UNSPACED_SIGN}")
+_ENGLISH = re.compile(
+    r"(?:(?<![a-z0-9])-)?(?P<number>\d+(?:[.,:]\d+)*|(?<![a-z0-9.])\.\d+)(?P<suffix>[a-z]*)"
+    rf"|(?P<noon>[ap])\.\s?m(?![a-z])|'(?:cause|em|til)(?![a-z])|per cent(?![a-z])|{_WORD}|[%&]|{_UNSPACED_SIGN}"
+)
+_MAX_REPEATED_TOKENS = 3
+
+
+class Token(NamedTuple):
+    """What is compared, and the characters [start, end) of the text that it stands for."""
+
+    key: str
+    start: int
+    end: int
+
+    @property
+    def is_number(self) -> bool:
+        """Whether this is a number, in digits or in words."""
+        return self.key.startswith("#")
+
+
+class _English(msgspec.Struct, frozen=True):
+    dropped: frozenset[str]
+    pronouns: frozenset[str]
+    contractions: dict[str, str]
+    spellings: dict[str, str]
+
+
+class Language(msgspec.Struct, frozen=True):
+    """What may differ between a quote and the words that were said.
+
+    negations: empty where no list exists. negation_follows: it may stand behind what it negates. characters_per_word:
+    2 where each character is a token.
+    """
+
+    negations: frozenset[str] = frozenset()
+    negation_follows: bool = False
+    negating_prefixes: tuple[str, ...] = ()
+    quantities: frozenset[str] = frozenset()
+    soft: frozenset[str] = frozenset()
+    soft_phrases: tuple[str, ...] = ()
+    stop: frozenset[str] = frozenset()
+    endings: frozenset[str] = frozenset()
+    characters_per_word: int = 1
+    is_english: bool = False
+
+    def is_critical(self, key: str) -> bool:
+        """Whether another sentence would be meant with this token or without it."""
+        return key in self.negations or key in self.quantities or any(character.isdigit() for character in key)
+
+
+_ENGLISH_TABLES = msgspec.convert(_TABLES["en"], _English)
+
+
+@cache
+def language_rules(code: str | None) -> Language:
+    """Return the rules of a language code such as en_us; of an unknown language there are none."""
+    base = re.split("[-_]", (code or "").lower())[0]
+    if base in _TABLES["unspaced"]:
+        return Language(characters_per_word=2)
+    rules = _TABLES.get(base)
+    if not isinstance(rules, dict):
+        return Language()
+    return msgspec.convert({**rules, "is_english": base == "en"}, Language)
+
+
+def tokens_of(text: str, language: Language) -> list[Token]:
+    """Return the tokens of a text. Tags in brackets are none, and an immediate repetition counts once."""
+    folded, shape, offsets = _folded(text)
+    if language.is_english:
+        tokens = _with_numbers(list(_english_words(folded, shape)), shape)
+    else:
+        tokens = [_plain(folded, match) for match in _PLAIN.finditer(shape)]
+    return _without_repeats([Token(key, offsets[start], offsets[end - 1] + 1) for key, start, end in tokens])
+
+
+def _folded(text: str) -> tuple[str, str, Sequence[int]]:
+    """Return a text folded, the same as shapes, and the place of each of its characters in the text.
+
+    Folded is without differences of case, width and accents. Shapes show a letter that is not ASCII as x, a character
+    of a script without spaces as one sign, and what stands in no word as a blank.
+    """
+    if text.isascii():
+        folded = text.lower().replace("`", "'")
+        return folded, _TAG.sub(_blank, folded), range(len(text) + 1)
+    characters: list[str] = []
+    shapes: list[str] = []
+    offsets: list[int] = []
+    latin = False
+    for offset, character in enumerate(text):
+        for part, shape in _parts(character):
+            if shape == "mark":
+                if latin:
+                    continue
+            else:
+                latin = shape != "x" or "LATIN" in unicodedata.name(part, "")
+            characters.append(part)
+            shapes.append("x" if shape == "mark" else shape)
+            offsets.append(offset)
+    offsets.append(len(text))
+    return "".join(characters), _TAG.sub(_blank, "".join(shapes)), offsets
+
+
+@cache
+def _parts(character: str) -> tuple[tuple[str, str], ...]:
+    """Return the folded characters that one character stands for, each with its shape."""
+    if character in _APOSTROPHES:
+        return (("'", "'"),)
+    # A script without spaces is not taken apart: a mark would be one token more.
+    whole = unicodedata.normalize("NFKC", character).casefold()
+    parts = whole if UNSPACED.match(whole) else unicodedata.normalize("NFKD", whole)
+    return tuple((part, _shape(part)) for part in parts if unicodedata.category(part) != "Cf")
+
+
+def _shape(part: str) -> str:
+    if part.isascii():
+        return part
+    if UNSPACED.match(part):
+        return _UNSPACED_SIGN
+    if unicodedata.category(part).startswith("M"):
+        return "mark"
+    return "x" if part.isalnum() else " "
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+def _plain(folded: str, match: re.Match[str]) -> Token:
+    key = folded[match.start() : match.end()]
+    if key == "%":
+        key = "percent"
+    return Token(f"#{key}" if match[0][0].isdigit() else key, match.start(), match.end())
+
+
+def _english_words(folded: str, shape: str) -> Iterator[Token]:
+    tables = _ENGLISH_TABLES
+    for match in _ENGLISH.finditer(shape):
+        start, end = match.span()
+        if match["number"]:
+            yield from _numeral(match)
+            continue
+        if match["noon"]:
+            yield Token(f"{match['noon']}m", start, end)
+            continue
+        for key in _expanded(folded[start:end]):
+            if key not in tables.dropped:
+                yield Token(key, start, end)
+
+
+def _expanded(word: str) -> list[str]:
+    """Return what a word is short for."""
+    tables = _ENGLISH_TABLES
+    if word in tables.spellings:
+        return tables.spellings[word].split()
+    if word.endswith("n't"):
+        return [*_expanded(word[:-3]), "not"]
+    stem, apostrophe, ending = word.rpartition("'")
+    if apostrophe and ending in tables.contractions:
+        return [*_expanded(stem), tables.contractions[ending]]
+    if apostrophe and ending == "s" and stem in tables.pronouns:
+        return [stem, "is"]
+    return [word]
+
+
+def _numeral(match: re.Match[str]) -> Iterator[Token]:
+    """Split what is written in digits: sign, number, and the letters glued to it."""
+    start, end = match.span()
+    middle = end - len(match["suffix"])
+    if match[0].startswith("-"):
+        yield Token("minus", start, start + 1)
+        start += 1
+    number = numeral_key(match["number"])
+    if match["suffix"] in ("st", "nd", "rd", "th"):
+        yield Token(f"{number}th", start, end)
+        return
+    yield Token(number, start, middle)
+    if match["suffix"]:
+        yield Token(match["suffix"], middle, end)
+
+
+def _with_numbers(words: Sequence[Token], shape: str) -> list[Token]:
+    """Join the words of each number; a year or a time is said as two, a telephone number digit by digit."""
+    keys = [word.key for word in words]
+    joined: list[Token] = []
+    at = 0
+    while at < len(words):
+        reach = at + 1
+        while reach < len(words) and _run_on(words[reach - 1], words[reach], shape):
+            reach += 1
+        while at < reach:
+            key, width = read_number(keys, at, reach) or (keys[at], 1)
+            joined.append(Token(key, words[at].start, words[at + width - 1].end))
+            at += width
+    return joined
+
+
+def _run_on(left: Token, right: Token, shape: str) -> bool:
+    """Whether two words may belong to one number: "ten thirty" and "twenty-five", not "ten, thirty" and "10-30"."""
+    between = shape[left.end : right.start]
+    return between.isspace() or not between or (between == "-" and left.key.isalpha())
+
+
+def _without_repeats(tokens: Sequence[Token]) -> list[Token]:
+    """Let the first of a stutter's words stand for all of it; a number that is said twice may be two."""
+    kept: list[Token] = []
+    for token in tokens:
+        kept.append(token)
+        for width in range(1, _MAX_REPEATED_TOKENS + 1):
+            if len(kept) < 2 * width or kept[-1 - width].key != token.key:
+                continue
+            repeated, before = kept[-width:], kept[-2 * width : -width]
+            if [word.key for word in repeated] != [word.key for word in before]:
+                continue
+            if not any(word.is_number for word in repeated):
+                kept[-width:] = []
+                kept[-1] = kept[-1]._replace(end=token.end)
+            break
+    return kept

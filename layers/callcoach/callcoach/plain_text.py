@@ -1,0 +1,57 @@
+"""Text as plain e-mail takes it: ASCII, one line, no longer than it may be, without links. Pure."""
+
+import re
+import unicodedata
+
+# What anybody may have typed with a recording is cut to this.
+NAME_CHARACTERS = 60
+
+# Letters and signs that Unicode does not decompose, as ASCII writes them.
+_WRITTEN_OUT = """
+ß ss ẞ SS æ ae Æ AE œ oe Œ OE ø o Ø O ł l Ł L đ d Đ D ð d Ð D þ th Þ Th € EUR £ GBP ¥ JPY \u0131 i \u2044 / \u00d7 x
+""".split()  # noqa: SIM905 - a list would take a page
+_ASCII = str.maketrans(
+    dict(zip(_WRITTEN_OUT[::2], _WRITTEN_OUT[1::2], strict=True))
+    | dict.fromkeys("\u2018\u2019\u201a", "'")
+    | dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"')
+    | dict.fromkeys("\u2010\u2011\u2013\u2014\u2212\u00b7\u2022", "-")
+)
+
+# Suffixes of files that are no top-level domains.
+_FILES = "aac|aiff?|amr|csv|docx?|flac|html|jpe?g|json|ogg|opus|pdf|png|txt|wav|webm|wma|xlsx?"
+# What mail programs turn into links: www., or labels and a last one of letters.
+_LINK = re.compile(rf"\bwww\.|\b(?:[\w-]+\.)+(?!(?:{_FILES})\b)[^\W\d_]{{2,}}(?![\w-])", re.IGNORECASE)
+
+
+def ascii_text(text: str) -> str:
+    """Return text in printable ASCII on one line.
+
+    Marks and invisible characters are dropped, some signs are written out, other characters become question marks.
+    """
+    plain = unicodedata.normalize("NFKD", text).translate(_ASCII)
+    kept = "".join(
+        character
+        for character in plain
+        if not unicodedata.combining(character) and unicodedata.category(character) != "Cf"
+    )
+    return "".join(character if " " <= character <= "~" else "?" for character in " ".join(kept.split()))
+
+
+def printable(text: str, limit: int = NAME_CHARACTERS) -> str:
+    """Return text on one line without control or format characters, cut to limit."""
+    plain = "".join(character if character.isprintable() else " " for character in text)
+    return clipped(" ".join(plain.split()), limit)
+
+
+def clipped(text: str, limit: int) -> str:
+    """Return text cut to limit characters, at a word's end where one is near, with dots for the rest."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 3]
+    head, _, tail = kept.rpartition(" ")
+    return f"{(head if head and len(tail) < 20 else kept).rstrip(' ,;:')}..."
+
+
+def without_links(text: str) -> str:
+    """Return text in which no mail program finds a link: evil[.]com."""
+    return _LINK.sub(lambda found: found[0].replace(".", "[.]"), text.replace("://", "[:]//"))
