@@ -324,6 +324,9 @@ def _warnings(call: MeasuredCall, coaching: Coaching | None) -> list[Notice]:
         language = transcript.language_code or "unknown"
         text = f"AssemblyAI labels no sentiment in this call's language ({language})."
         found.append(Notice(code="no_sentiment", text=text))
+    if coaching and coaching.language != "en":
+        text = f"The list of words that coaching avoids is English and was not applied here ({coaching.language})."
+        found.append(Notice(code="wording_not_checked", text=text))
     if coaching and len(coaching.suggestions) < 3:
         text = "Fewer than three suggestions rest on words that were really said."
         found.append(Notice(code="suggestions_short", text=text))

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -24,5 +25,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # The tables are the output, not what the product logs.
+    os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "CRITICAL")
     sys.path[:0] = [str(ROOT / "functions"), str(ROOT / "layers" / "callcoach")]
     sys.exit(main(sys.argv[1:]))

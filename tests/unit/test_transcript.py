@@ -8,7 +8,16 @@ from tests.unit.examples import CALLS, SAMPLE_CALLS, made_transcript, sample_tra
 
 from callcoach.documents import encode
 from callcoach.errors import UpstreamUnavailable
-from callcoach.transcript import SpeakerIdentification, Transcript, decode_transcript, identified, storable
+from callcoach.transcript import (
+    SentimentRow,
+    SpeakerIdentification,
+    Transcript,
+    Utterance,
+    decode_transcript,
+    identified,
+    storable,
+    timed_rows,
+)
 
 
 def raw(name: str) -> Any:
@@ -105,3 +114,15 @@ def test_identification_is_carried_where_assemblyai_puts_it() -> None:
         "mapping": {"A": "Sales Rep"},
         "status": "success",
     }
+
+
+def test_a_row_that_is_no_sentence_is_not_looked_for() -> None:
+    """However long a row without times is, reading a transcript stays quick: it is left unplaced."""
+    long = " ".join(f"word{number}" for number in range(101))
+    said = Utterance("A", long, 0, 60_000)
+    rows = [SentimentRow("NEGATIVE", 0.9, None, None, long), SentimentRow("NEGATIVE", 0.9, None, None, long[:60])]
+
+    unplaced, placed = timed_rows(rows, [said])
+
+    assert not unplaced.is_timed
+    assert placed.is_timed

@@ -18,6 +18,8 @@ _TIMES = {"start_ms": "start", "end_ms": "end"}
 # A row without times lies where this part of its words is said, within so many words of the row before it.
 _SHARED_WORDS = 0.8
 _REACH_WORDS = 400
+# A row is a sentence: what is longer is not looked for, which bounds the work.
+_ROW_WORDS = 100
 _SPEAKER_TAG = re.compile(r"\[speaker:[^\[\]]*\]", re.IGNORECASE)
 _SPOKEN = re.compile(r"\w+(?:['’]\w+)*")
 
@@ -216,6 +218,8 @@ def _spoken_words(utterances: Sequence[Utterance]) -> list[_SpokenWord]:
 def _place_of(text: str, spoken: Sequence[_SpokenWord], position: int) -> tuple[int, int] | None:
     """Return the bounds (first, past) of the nearest place among the spoken words that holds a row's words."""
     tokens = Counter(_SPOKEN.findall(_SPEAKER_TAG.sub(" ", text).casefold()))
+    if tokens.total() > _ROW_WORDS:
+        return None
     enough = max(_SHARED_WORDS * tokens.total(), 1)
     ahead = range(position, min(position + _REACH_WORDS, len(spoken)))
     behind = range(min(position, len(spoken)) - 1, max(position - _REACH_WORDS, 0) - 1, -1)
