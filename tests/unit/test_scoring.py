@@ -221,7 +221,11 @@ def test_language_without_sentiment_is_said() -> None:
     transcript = made_transcript(CALL, sentiment_rows=None, language_code="de")
     card = scored_call(transcript).scorecard
     assert card.sentiment is None
-    assert [warning.code for warning in card.warnings] == ["language_not_counted", "no_sentiment"]
+    assert [warning.code for warning in card.warnings] == [
+        "language_not_counted",
+        "no_sentiment",
+        "wording_not_checked",
+    ]
     assert "(de)" in card.warnings[1].text
     assert "no sentiment in this call" in render_report(card, transcript)
     assert "no sentiment in this call" in render_mail(card, "scorecards")[1].replace("\n", " ")
