@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -288,3 +288,30 @@ def utterance_lists(draw: st.DrawFn, min_size: int = 0) -> list[Utterance]:
     return draw(
         st.lists(st.builds(Utterance, st.sampled_from("ABC"), texts, times, times), min_size=min_size, max_size=10)
     )
+
+
+class Models:
+    """Models that answer in turn with what they were given: an answer, or an error."""
+
+    def __init__(self, *answers: Completion | Exception) -> None:
+        self._answers = list(answers)
+        self.requests: list[Mapping[str, Any]] = []
+
+    def __call__(self, request: Mapping[str, object]) -> Completion:
+        self.requests.append(request)
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @property
+    def asked(self) -> list[Any]:
+        return [request["model"] for request in self.requests]
+
+    @property
+    def sent_schema(self) -> list[bool]:
+        """Whether each request sent the schema as response_format."""
+        return ["response_format" in request for request in self.requests]
+
+    def messages(self, number: int) -> list[tuple[str, str]]:
+        return [(message["role"], message["content"]) for message in self.requests[number]["messages"]]

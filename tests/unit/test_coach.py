@@ -1,11 +1,11 @@
 """The conversation with the language models: one test for each thing that can go wrong with an answer."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.unit.examples import REP_AND_CUSTOMER, long_call, quote_of, reply
+from tests.unit.examples import REP_AND_CUSTOMER, Models, long_call, quote_of, reply
 
 from callcoach.assemblyai import Completion
 from callcoach.errors import AccountRefused, RateLimited, RequestRefused, UpstreamUnavailable
@@ -27,28 +27,6 @@ COACHED = CoachedCall(
 QUESTION = question_about(COACHED)
 MODELS = ("first", "second")
 INVENTED = {"utterance": 1, "quote": "I will buy everything you have today"}
-
-
-class Models:
-    """Models that answer in turn with what they were given: an answer, or an error."""
-
-    def __init__(self, *answers: Completion | Exception) -> None:
-        self._answers = list(answers)
-        self.requests: list[Mapping[str, Any]] = []
-
-    def __call__(self, request: Mapping[str, object]) -> Completion:
-        self.requests.append(request)
-        answer = self._answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    @property
-    def asked(self) -> list[Any]:
-        return [request["model"] for request in self.requests]
-
-    def messages(self, number: int) -> list[tuple[str, str]]:
-        return [(message["role"], message["content"]) for message in self.requests[number]["messages"]]
 
 
 def completion(content: str, finish_reason: str = "end_turn") -> Completion:

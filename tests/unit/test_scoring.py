@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +10,7 @@ from tests.unit.examples import (
     CALLS,
     ROLES,
     SAMPLE_CALLS,
+    Models,
     conversation,
     long_call,
     made_transcript,
@@ -35,26 +35,6 @@ from scorecard.speakers import assign_roles
 CALL = long_call()
 
 
-class Coach:
-    """Models that answer in turn with what they were given: a reply, or an error."""
-
-    def __init__(self, *answers: Completion | Exception) -> None:
-        self._answers = list(answers)
-        self.requests: list[Mapping[str, Any]] = []
-
-    def __call__(self, request: Mapping[str, object]) -> Completion:
-        self.requests.append(request)
-        answer = self._answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    @property
-    def asked(self) -> list[tuple[Any, bool]]:
-        """Each request's model, and whether it sent the schema as response_format."""
-        return [(request["model"], "response_format" in request) for request in self.requests]
-
-
 def good(**changes: Any) -> Completion:
     return Completion(json.dumps(reply(CALL, **changes)), "end_turn", 1000, 200)
 
@@ -63,7 +43,7 @@ def refused(message: str = "model first-model is not supported") -> RequestRefus
     return RequestRefused("request_refused", message, next_step="Change the parameter.", status=400)
 
 
-def score(coach: Coach, **changes: Any) -> ScoredCall:
+def score(coach: Models, **changes: Any) -> ScoredCall:
     transcript = made_transcript(CALL)
     roles = assign_roles(CALL, transcript.identification, ROLES)
     return score_call(transcript, roles, submission(), settings(**changes), coach)
@@ -109,11 +89,11 @@ def test_text_of_sentiment_rows_is_published_nowhere() -> None:
 
 
 def test_good_reply_completes_the_scorecard() -> None:
-    coach = Coach(good())
+    coach = Models(good())
     coached = score(coach)
     card = coached.scorecard
     assert (card.status, card.status_reason) == ("complete", None)
-    assert coach.asked == [("first-model", True)]
+    assert (coach.asked, coach.sent_schema) == (["first-model"], [True])
     assert (card.run.coach_model, card.run.coach_attempts, card.run.finish_reason) == ("first-model", 1, "end_turn")
     assert (card.run.input_tokens, card.run.output_tokens) == (1000, 200)
     assert card.evidence is not None
@@ -123,17 +103,17 @@ def test_good_reply_completes_the_scorecard() -> None:
 
 
 def test_model_without_response_format_gets_the_schema_as_text() -> None:
-    coach = Coach(refused("400 model first-model does not support response_format"), good())
+    coach = Models(refused("400 model first-model does not support response_format"), good())
     coached = score(coach)
-    assert coach.asked == [("first-model", True), ("first-model", False)]
+    assert (coach.asked, coach.sent_schema) == (["first-model", "first-model"], [True, False])
     assert coached.scorecard.status == "complete"
     assert len(coached.attempts) == 1
 
 
 def test_second_model_is_asked_where_the_first_refuses() -> None:
-    coach = Coach(Completion("I cannot do that.", "refusal", 1000, 5), good())
+    coach = Models(Completion("I cannot do that.", "refusal", 1000, 5), good())
     coached = score(coach)
-    assert [model for model, _ in coach.asked] == ["first-model", "second-model"]
+    assert coach.asked == ["first-model", "second-model"]
     assert (coached.scorecard.status, coached.scorecard.run.coach_model) == ("complete", "second-model")
     assert coached.scorecard.run.coach_attempts == len(coached.attempts) == 2
     assert (coached.scorecard.run.input_tokens, coached.scorecard.run.output_tokens) == (2000, 205)
@@ -149,7 +129,7 @@ def test_second_model_is_asked_where_the_first_refuses() -> None:
     ],
 )
 def test_without_a_reply_the_numbers_stand(answers: list[Completion | Exception], reason: str) -> None:
-    card = score(Coach(*answers)).scorecard
+    card = score(Models(*answers)).scorecard
     assert (card.status, card.status_reason) == ("numbers_only", reason)
     assert card.coaching is None
     assert card.evidence is None
@@ -164,7 +144,7 @@ def test_run_names_the_attempt_that_the_scorecard_rests_on() -> None:
     invented = [{"utterance": 1, "quote": "I will buy everything you have today"}]
     answer["keep"]["evidence"] = answer["suggestions"]["first"]["evidence"] = invented
     doubtful = Completion(json.dumps(answer), "end_turn", 1000, 200)
-    run = score(Coach(doubtful, Completion("{", "max_tokens", 1100, 6000))).scorecard.run
+    run = score(Models(doubtful, Completion("{", "max_tokens", 1100, 6000))).scorecard.run
     assert (run.finish_reason, run.coach_attempts, run.output_tokens) == ("end_turn", 2, 6200)
     assert run.reply_sha256 == hashlib.sha256(doubtful.content.encode()).hexdigest()
 
@@ -172,18 +152,18 @@ def test_run_names_the_attempt_that_the_scorecard_rests_on() -> None:
 def test_a_service_that_is_down_ends_the_run() -> None:
     """The queue tries again; a scorecard without coaching would be final."""
     with pytest.raises(UpstreamUnavailable):
-        score(Coach(UpstreamUnavailable("503")))
+        score(Models(UpstreamUnavailable("503")))
 
 
 def test_what_is_no_sales_call_is_not_coached() -> None:
-    card = score(Coach(good(roles_check={"verdict": "not_a_sales_call", "utterances": []}))).scorecard
+    card = score(Models(good(roles_check={"verdict": "not_a_sales_call", "utterances": []}))).scorecard
     assert (card.status, card.status_reason, card.coaching) == ("numbers_only", "not_a_sales_call", None)
     assert card.run.coach_attempts == 1
 
 
 @pytest.mark.parametrize("verdict", ["swapped", "unclear"])
 def test_doubt_of_the_coach_is_shown(verdict: str) -> None:
-    card = score(Coach(good(roles_check={"verdict": verdict, "utterances": [0, 1]}))).scorecard
+    card = score(Models(good(roles_check={"verdict": verdict, "utterances": [0, 1]}))).scorecard
     assert card.roles.needs_review
     assert card.roles.reasons == ["coach_contradicts"]
     assert card.roles.signals.coach == verdict
