@@ -2,6 +2,7 @@
 
 import json
 import sys
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ def scorecard_schema() -> dict[str, Any]:
     scorecard = definitions.pop("Scorecard")
     scorecard["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
     for definition in (scorecard, *definitions.values()):
+        # Python 3.13 takes the indentation off docstrings, older ones leave it.
+        definition["description"] = cleandoc(definition["description"])
         for name, field in definition["properties"].items():
             if name.endswith(("_share", "_share_of_call", "_share_of_words")):
                 _limit_numbers(field, 0, 1)
