@@ -26,9 +26,7 @@ from scorecard.scorecard import (
     Suggestion,
     TalkListen,
 )
-
-# A label that is more common than this is the whole call's wording, in which no change is looked for.
-_THROUGHOUT_SHARE = 0.40
+from scorecard.sentiment import MINIMUM_ROWS, STATE_SHARE
 
 _WORDS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("phrases.toml").read_text("utf-8"))
 
@@ -290,7 +288,7 @@ def wording_sentence(counts: SentimentCounts) -> str:
     """Return how the customer's sentences were labelled."""
     number = {"neutral": counts.neutral, "positive": counts.positive, "negative": counts.negative}
     total = sum(number.values())
-    if counts.negative > _THROUGHOUT_SHARE * total:
+    if total >= MINIMUM_ROWS and counts.negative > STATE_SHARE * total:
         first = "negative"
         lead = "Negative throughout"
     else:

@@ -502,6 +502,7 @@ def test_words_of_a_shift_stand_once_and_in_order() -> None:
         ((12, 108, 9), "Mostly neutral: 108 of 129 sentences; 12 positive, 9 negative."),
         ((5, 6, 2), "Neutral: 6 of 13 sentences; 5 positive, 2 negative."),
         ((10, 40, 50), "Negative throughout: 50 of 100 sentences; 10 positive, 40 neutral."),
+        ((0, 5, 4), "Mostly neutral: 5 of 9 sentences; 0 positive, 4 negative."),
         ((1, 0, 0), "Mostly positive: 1 of 1 sentence; 0 neutral, 0 negative."),
     ],
 )
