@@ -114,9 +114,12 @@ def running_stack(
     clock_scale: float = 1.0,
     parameters: Mapping[str, str] | None = None,
     account: Account | None = None,
+    calls: Path = CALLS,
 ) -> Iterator[Stack]:
     """Deploy the stack beside a stand-in. Without invoke, events stay in their queues and tests call the functions."""
-    with AssemblyAI(KEY, delay_seconds=delay_seconds, clock_scale=clock_scale, account=account) as stand_in:
+    with AssemblyAI(
+        KEY, delay_seconds=delay_seconds, clock_scale=clock_scale, account=account, calls=calls
+    ) as stand_in:
         deployed = {"AssemblyAIEndpointUrl": stand_in.url, "NotificationEmail": "manager@example.com"}
         cloud = Cloud(
             parameters=deployed | dict(parameters or {}), secrets={"callcoach/assemblyai": KEY}, invoke=invoke

@@ -408,7 +408,7 @@ def complete(transcript: Mapping[str, Any], sample: Mapping[str, Any]) -> dict[s
         else None,
         "confidence": sample["confidence"],
         "audio_duration": sample["audio_duration"],
-        "audio_channels": 1 if transcript["multichannel"] else None,
+        "audio_channels": _channels(sample) if transcript["multichannel"] else None,
         "language_code": code or "en",
         "language_confidence": 0.9874 if transcript["language_detection"] else None,
         "speech_model_used": model,
@@ -419,16 +419,21 @@ def complete(transcript: Mapping[str, Any], sample: Mapping[str, Any]) -> dict[s
 def _labelling(transcript: Mapping[str, Any], sample: Mapping[str, Any]) -> Callable[[str], str | None]:
     """Return the function from a sample's speaker label to the one that this request gets.
 
-    Labels beyond the most speakers asked for are merged into the last one kept; the calls have one channel.
+    Labels beyond the most speakers asked for are merged into the last one kept. By channel, the labels of a sample of
+    several channels are their numbers; any other sample has one channel.
     """
     if transcript["multichannel"]:
-        return lambda label: "1"
+        return lambda label: label if _channels(sample) > 1 else "1"
     if not transcript["speaker_labels"]:
         return lambda label: None
     options = transcript["speaker_options"] or {}
     most = transcript["speakers_expected"] or options.get("max_speakers_expected") or len(string.ascii_uppercase)
     kept = list(dict.fromkeys(utterance["speaker"] for utterance in sample["utterances"]))[:most]
     return lambda label: label if label in kept else kept[-1]
+
+
+def _channels(sample: Mapping[str, Any]) -> int:
+    return int(sample.get("audio_channels") or 1)
 
 
 def _relabelled(utterance: Mapping[str, Any], label: Callable[[str], str | None]) -> dict[str, Any]:
