@@ -88,11 +88,11 @@ def role_signals(rep: str | None, customer: str | None) -> list[RoleSignal]:
     signals = []
     for row in _TABLE:
         pattern = "|".join(f"(?:{one})" for one in row["patterns"])
-        needed = [placeholder for placeholder in names if placeholder in pattern]
-        if not all(names[placeholder] for placeholder in needed):
+        needed = [mark for mark in names if mark in pattern]
+        if not all(names[mark] for mark in needed):
             continue
-        for placeholder in needed:
-            pattern = pattern.replace(placeholder, names[placeholder] or "")
+        for mark in needed:
+            pattern = pattern.replace(mark, names[mark] or "")
         signals.append(
             RoleSignal(row["id"], row["points"], re.compile(pattern, re.IGNORECASE), row.get("opening", False))
         )

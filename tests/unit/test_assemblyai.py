@@ -162,8 +162,8 @@ def test_body_in_another_encoding_has_no_message(body: bytes) -> None:
 
 def test_message_is_short_and_without_signatures() -> None:
     link = "https://b.s3.eu-central-1.amazonaws.com/k.mp3"
-    message = error_message(json.dumps({"error": f"cannot read {link}?X-Amz-Signature=5ecre7, {'x' * 600}"}).encode())
-    assert message.startswith(f"cannot read {link} xxx")
+    message = error_message(json.dumps({"error": f"cannot read {link}?X-Amz-Signature=5ecre7, {'o' * 600}"}).encode())
+    assert message.startswith(f"cannot read {link} ooo")
     assert len(message) <= 500
     assert without_links("no link? at all") == "no link? at all"
 

@@ -102,7 +102,7 @@ def test_maximal_segments_are_those_of_the_definition(scores: list[int]) -> None
 
 
 def test_maximal_segments_of_the_papers_example() -> None:
-    """Ruzzo and Tompa 1999, section 2: three disjoint segments."""
+    """Ruzzo and Tompa 1999: three disjoint segments."""
     scores = [4, -5, 3, -3, 1, 2, -2, 2, -2, 1, 5]
     assert maximal_segments(scores) == [(0, 1, 4), (2, 3, 3), (4, 11, 7)]
 
