@@ -2,7 +2,6 @@
 
 import re
 import textwrap
-from pathlib import Path
 from urllib.parse import quote
 
 import jinja2
@@ -34,6 +33,7 @@ from scorecard.phrases import (
     wording_sentence,
     words_for,
 )
+from scorecard.rendering import environment
 from scorecard.scorecard import Coaching, Scorecard
 
 MAIL_COLUMNS = 72
@@ -143,15 +143,8 @@ def _fill(text: str, first: str = "", rest: str = "", *, limit: int = 240) -> st
 
 
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=False,  # noqa: S701 - plain text
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
+    plain = environment(autoescape=False)
+    plain.filters.update(
         call_length=call_length,
         clock=clock,
         cue_and_action=cue_and_action,
@@ -170,7 +163,7 @@ def _template() -> jinja2.Template:
         suggestion_number=suggestion_number,
         wording_sentence=wording_sentence,
     )
-    return environment.get_template("email.txt.j2")
+    return plain.get_template("email.txt.j2")
 
 
 _TEMPLATE = _template()

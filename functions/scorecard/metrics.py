@@ -23,7 +23,7 @@ from scorecard.english import (
     questions,
 )
 from scorecard.scorecard import Band, Mention, Metric, MetricBand, Notice, Side, Span, Speaker, TalkListen, Verdict
-from scorecard.speakers import MAXIMUM_REP_SHARE, MAXIMUM_UNASSIGNED_SHARE, MINIMUM_REP_SHARE, RoleAssignment
+from scorecard.speakers import MAXIMUM_UNASSIGNED_SHARE, RoleAssignment, is_role_question
 
 TALK_SHARE_DEFINITION = "talk_share.turn_union.v1"
 
@@ -279,11 +279,6 @@ def sides_unknown_reason(roles: RoleAssignment) -> Literal["roles_unknown", "rol
     if roles.both_sides_known:
         return None
     return "roles_contradict" if roles.contradicted else "roles_unknown"
-
-
-def is_role_question(rep_share: float | None) -> bool:
-    """Whether a talk share is so far out that the sides are doubted before the rep is."""
-    return rep_share is not None and not MINIMUM_REP_SHARE <= rep_share <= MAXIMUM_REP_SHARE
 
 
 def _unjudged_reason(rep_share: float | None, unassigned: float | None, roles: RoleAssignment) -> UnjudgedReason | None:

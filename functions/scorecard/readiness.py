@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from callcoach.assemblyai import without_links
+from callcoach.assemblyai import without_signatures
 from callcoach.documents import Submission
 from callcoach.errors import NotFinished, TranscriptFailed
 from callcoach.transcript import Transcript
@@ -74,7 +74,7 @@ def transcript_failure(error: str) -> TranscriptFailed:
         )
     return TranscriptFailed(
         "transcription_failed",
-        f"AssemblyAI answered: {without_links(error)[:300]}",
+        f"AssemblyAI answered: {without_signatures(error)[:300]}",
         next_step="Drop the recording again; if it happens again, ask AssemblyAI about the transcript.",
         retryable=True,
     )

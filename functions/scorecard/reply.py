@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import msgspec
 
-RubricItem = Literal["opening", "discovery", "listening", "value_link", "objection", "next_step"]
 Item = Literal[
     "opening",
     "discovery",

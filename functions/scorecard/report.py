@@ -5,7 +5,6 @@ that they fit any width; what they show is also said in words.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 
 import jinja2
 import msgspec
@@ -49,6 +48,7 @@ from scorecard.phrases import (
     wording_sentence,
     words_for,
 )
+from scorecard.rendering import environment
 from scorecard.rubric import RUBRIC_ITEMS
 from scorecard.scorecard import Evidence, Scorecard, Suggestion
 from scorecard.sentiment import place_rows
@@ -346,16 +346,8 @@ def _without_direction_marks(value: object) -> object:
 
 
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        finalize=_without_direction_marks,
-    )
-    environment.filters.update(
+    escaped = environment(autoescape=True, finalize=_without_direction_marks)
+    escaped.filters.update(
         call_length=call_length,
         capitalised=capitalised,
         clock=clock,
@@ -381,7 +373,7 @@ def _template() -> jinja2.Template:
         wording_sentence=wording_sentence,
         words_for=lambda code, kind: words_for(kind, code),
     )
-    return environment.get_template("report.html.j2")
+    return escaped.get_template("report.html.j2")
 
 
 _TEMPLATE = _template()

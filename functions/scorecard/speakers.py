@@ -132,7 +132,7 @@ def review_roles(
         reasons.append("unassigned_high")
     contradicted = roles.contradicted
     if roles.source != "override":
-        if rep_share is not None and not MINIMUM_REP_SHARE <= rep_share <= MAXIMUM_REP_SHARE:
+        if is_role_question(rep_share):
             reasons.append("share_extreme")
         reasons += text_reasons
         text_contradicts = text_margin is not None and text_margin <= TEXT_CONTRADICTS
@@ -146,6 +146,11 @@ def review_roles(
         return RoleReview(reasons, "roles_contradict")
     several_unknown = len(roles.sides) > 1 and not roles.both_sides_known
     return RoleReview(reasons, "roles_unknown" if several_unknown else None)
+
+
+def is_role_question(rep_share: float | None) -> bool:
+    """Whether a talk share is so far out that the sides are doubted before the rep is."""
+    return rep_share is not None and not MINIMUM_REP_SHARE <= rep_share <= MAXIMUM_REP_SHARE
 
 
 def coach_doubts(verdict: str | None, doubted_utterances: Sequence[int], utterance_count: int) -> bool:

@@ -45,6 +45,7 @@ PURE = {
     "scorecard.phrases",
     "scorecard.question",
     "scorecard.reply",
+    "scorecard.rendering",
     "scorecard.report",
     "scorecard.role_signals",
     "scorecard.rubric",

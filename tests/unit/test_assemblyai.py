@@ -10,7 +10,7 @@ import requests
 import responses
 from tests.unit.examples import CALLS, ROLES, SAMPLE_CALLS, sample_transcript
 
-from callcoach.assemblyai import AssemblyAI, Completion, error_message, without_links
+from callcoach.assemblyai import AssemblyAI, Completion, error_message, without_signatures
 from callcoach.errors import AccountRefused, RateLimited, RequestRefused, TransientError, UpstreamUnavailable
 from callcoach.transcript import SpeakerIdentification
 
@@ -165,7 +165,7 @@ def test_message_is_short_and_without_signatures() -> None:
     message = error_message(json.dumps({"error": f"cannot read {link}?X-Amz-Signature=5ecre7, {'o' * 600}"}).encode())
     assert message.startswith(f"cannot read {link} ooo")
     assert len(message) <= 500
-    assert without_links("no link? at all") == "no link? at all"
+    assert without_signatures("no link? at all") == "no link? at all"
 
 
 @pytest.mark.parametrize("shape", SHAPES)

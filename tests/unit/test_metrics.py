@@ -26,7 +26,6 @@ from scorecard.metrics import (
     band_for,
     call_metrics,
     has_target_mark,
-    is_role_question,
     mentions,
     notices,
     share,
@@ -40,7 +39,7 @@ from scorecard.metrics import (
     word_count,
 )
 from scorecard.scorecard import Mention, Metric, Side, Span, TalkListen
-from scorecard.speakers import RoleAssignment
+from scorecard.speakers import RoleAssignment, is_role_question
 
 THREE_SIDES = RoleAssignment(
     sides={"A": "rep", "B": "customer", "C": "unassigned"},

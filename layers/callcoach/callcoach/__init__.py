@@ -9,6 +9,7 @@
     queue           SQS: what a message says, hiding it until later, and working through a Lambda event
     idempotency     doing a piece of work once (DynamoDB)
     notifications   SNS
+    plain_text      text for e-mails: ASCII, clipped, without links
     failures        why there is no scorecard: the record and the e-mail
     secrets         Secrets Manager
     observability   log and metrics

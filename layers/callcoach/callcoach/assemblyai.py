@@ -231,10 +231,10 @@ def error_message(body: bytes) -> str:
     metadata = answer.get("metadata")
     details = metadata.get("errors") if isinstance(metadata, dict) else None
     said = [error if isinstance(error, str) else answer.get("message"), *(details if isinstance(details, list) else [])]
-    return without_links("; ".join(text for text in said if isinstance(text, str)))[:500]
+    return without_signatures("; ".join(text for text in said if isinstance(text, str)))[:500]
 
 
-def without_links(message: str) -> str:
+def without_signatures(message: str) -> str:
     """Cut the query off every link: a presigned one carries its signature there."""
     return re.sub(r"(https?://[^\s?]+)\?\S+", r"\1", message)
 
