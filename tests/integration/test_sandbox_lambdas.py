@@ -233,7 +233,7 @@ def test_only_the_failed_message_of_a_batch_comes_again(cloud: Cloud) -> None:
     ("command", "kind", "line"),
     [
         ("raise", "errors", "as told"),
-        ("crash", "crashes", "Runtime exited with 7"),
+        ("crash", "crashes", "Runtime exited with error: exit status 7"),
     ],
 )
 def test_a_failed_invocation_leaves_the_message(cloud: Cloud, command: str, kind: str, line: str) -> None:

@@ -25,7 +25,7 @@ from moto.sqs.models import Queue, SQSBackend, sqs_backends
 from moto.sts.models import sts_backends
 from tests.sandbox.calls import AwsError, Call
 from tests.sandbox.eventbridge import EventBridge
-from tests.sandbox.guard import Caller, Fault, Guard
+from tests.sandbox.guard import Caller, Fault, Guard, Intercept
 from tests.sandbox.permissions import Permission
 from tests.sandbox.policies import Policy, Principal, Question, is_permitted
 from tests.sandbox.session import isolated_session
@@ -128,6 +128,10 @@ class Account:
     def fault(self, fault: Fault) -> AbstractContextManager[None]:
         """Let matching calls be late or fail while the context is open."""
         return self._guard.fault(fault)
+
+    def intercept(self, intercept: Intercept) -> AbstractContextManager[None]:
+        """Let another one answer the permitted calls while the context is open."""
+        return self._guard.intercept(intercept)
 
     # Who asks.
 
@@ -277,6 +281,10 @@ def _with_named_queue_locked(method: Callable[..., Any]) -> Callable[..., Any]:
 class _QuietRequestHandler(MotoRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
         """Write no line per request."""
+
+    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:
+        """End the connection; werkzeug would wait for the next request on it."""
+        self.close_connection = True
 
 
 def _default_version(policy: ManagedPolicy) -> str:

@@ -4,21 +4,24 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from tests.sandbox.account import Account, Credentials
+from tests.sandbox.calls import Call
 from tests.sandbox.deployment import Deployment, QueueSource
 from tests.sandbox.event_sources import QueuePoller
 from tests.sandbox.gateway import Gateway
 from tests.sandbox.guard import Fault
+from tests.sandbox.interference import Answers, Decide, SideEffects, describe_call
 from tests.sandbox.lambdas import Function, Invocations
 from tests.sandbox.resources import CREATORS, create_bucket, enable_eventbridge
 from tests.sandbox.template import Template, read
+from werkzeug.wrappers import Response
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_SECRETS = {"callcoach/assemblyai": "0123456789abcdef0123456789abcdef"}
@@ -191,12 +194,16 @@ class Cloud:
     def _poller(self, source: QueueSource) -> QueuePoller:
         function = next(item for item in self._functions.values() if item.settings.name == source.function_name)
         name = source.queue_arn.rsplit(":", 1)[-1]
+        # Lambda has keys of its own for the function's role, so its calls are told from the function's.
+        credentials = self._account.assume_role(
+            function.settings.role_arn, "lambda.amazonaws.com", function.settings.name
+        )
         return QueuePoller(
             source,
             function,
             queue=self._account.queue(name),
             url=f"{self.endpoint_url}/{self._account.account_id}/{name}",
-            sqs=self.client("sqs", function.settings.credentials),
+            sqs=self.client("sqs", credentials),
             region=self.region,
         )
 
@@ -338,6 +345,31 @@ class Cloud:
     ) -> AbstractContextManager[None]:
         """Let calls to an AWS service be late, and fail with a status unless it is None, inside a `with` block."""
         return self._account.fault(Fault(service, operation, status, code, delay_seconds))
+
+    @contextmanager
+    def interfere(self, decide: Decide) -> Iterator[SideEffects]:
+        """Decide what happens to each request that a function sends to AWS, inside a `with` block."""
+        effects = SideEffects(decide, self.kill)
+        with self.intercept(effects):
+            yield effects
+
+    def intercept(self, effects: SideEffects) -> AbstractContextManager[None]:
+        """Let what the functions send to AWS be side effects, inside a `with` block."""
+        functions = {item.credentials.access_key_id: name for name, item in self._deployment.functions.items()}
+        logical_ids = {name.rsplit("/", 1)[-1]: logical_id for logical_id, name in self.resources.items()}
+        recordings_bucket = self.outputs.get("RecordingsBucketName")
+
+        def answer(call: Call, access_key_id: str, answers: Answers[Response]) -> Response:
+            if access_key_id not in functions:
+                return answers.carry_out()
+            what = describe_call(call, logical_ids, recordings_bucket)
+            return effects.intercept(functions[access_key_id], what, answers)
+
+        return self._account.intercept(answer)
+
+    def kill(self, function: str) -> None:
+        """Kill the processes of a function that work on an event; the invocations end as crashes."""
+        self._functions[function].kill_busy()
 
     def wait_until(self, condition: Callable[[], Any], timeout_seconds: float = 10.0) -> Any:
         """Return the condition's first true value. Raises TimeoutError, with the functions' logs, if none comes."""

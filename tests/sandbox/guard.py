@@ -11,11 +11,16 @@ from typing import Any, Protocol
 
 from tests.sandbox import strictness
 from tests.sandbox.calls import AwsError, Call, HttpRequest, render_error
+from tests.sandbox.interference import Answers, Refuse, Spoil
 from tests.sandbox.permissions import Permission, needed_permissions
 from tests.sandbox.signatures import Signature, check_signature, read_signature
 from werkzeug.wrappers import Response
 
 WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+# Answers a call; the text is the access key of whoever makes it.
+Intercept = Callable[[Call, str, Answers[Response]], Response]
+
+_TOLD_TO_FAIL = "The sandbox was told to fail this call"
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Guard:
         self._authority = authority
         self._moto = moto
         self._faults: list[Fault] = []
+        self._intercept: Intercept = _let_be
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -78,18 +84,33 @@ class Guard:
         finally:
             self._faults.remove(fault)
 
+    @contextmanager
+    def intercept(self, intercept: Intercept) -> Iterator[None]:
+        """Let another one answer the permitted calls while the context is open; the last that came is asked."""
+        before, self._intercept = self._intercept, intercept
+        try:
+            yield
+        finally:
+            self._intercept = before
+
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = _read(environ)
         try:
             signature = read_signature(request)
             call, caller = self._admit(request, signature)
             self._suffer(call)
-            if signature.is_presigned:
-                _sign_by_header(environ, request, signature)
-            response = Response.from_app(self._moto, environ, buffered=True)
-            strictness.refuse_to_tell_missing_from_forbidden(
-                call, response.status_code, may_list=partial(self._may_list, call, caller)
+            answers = Answers(
+                carry_out=partial(self._carry_out, environ, request, call, caller),
+                refuse=partial(_refused, request),
+                spoil=_spoiled,
+                wait=self._stopped.wait,
             )
+            if signature.is_presigned:
+                # Whoever holds the link asks, not the one who signed it.
+                _sign_by_header(environ, request, signature)
+                response = answers.carry_out()
+            else:
+                response = self._intercept(call, signature.scope.access_key_id, answers)
         except AwsError as error:
             response = _error_response(error, request)
         finally:
@@ -109,6 +130,16 @@ class Guard:
             refuse(call)
         return call, caller
 
+    def _carry_out(self, environ: dict[str, Any], request: HttpRequest, call: Call, caller: Caller) -> Response:
+        response = Response.from_app(self._moto, environ, buffered=True)
+        try:
+            strictness.refuse_to_tell_missing_from_forbidden(
+                call, response.status_code, may_list=partial(self._may_list, call, caller)
+            )
+        except AwsError as error:
+            return _error_response(error, request)
+        return response
+
     def _may_list(self, call: Call, caller: Caller) -> bool:
         bucket = f"arn:aws:s3:::{call.parameters['Bucket']}"
         return self._authority.is_permitted(caller.arn, ("s3:ListBucket", bucket))
@@ -118,7 +149,11 @@ class Guard:
             if fault.service == call.service and fault.operation in ("*", call.operation):
                 self._stopped.wait(fault.delay_seconds)
                 if fault.status is not None:
-                    raise AwsError(fault.code, "The sandbox was told to fail this call", fault.status)
+                    raise AwsError(fault.code, _TOLD_TO_FAIL, fault.status)
+
+
+def _let_be(call: Call, access_key_id: str, answers: Answers[Response]) -> Response:
+    return answers.carry_out()
 
 
 def _access_denied(call: Call, caller: Caller, permission: Permission) -> AwsError:
@@ -165,3 +200,13 @@ def _error_response(error: AwsError, request: HttpRequest) -> Response:
         content_type=content_type,
         headers={"x-amzn-requestid": request_id, "x-amz-request-id": request_id},
     )
+
+
+def _refused(request: HttpRequest, refusal: Refuse) -> Response:
+    response = _error_response(AwsError(refusal.code, _TOLD_TO_FAIL, refusal.status), request)
+    response.headers.update(refusal.headers)
+    return response
+
+
+def _spoiled(spoiled: Spoil) -> Response:
+    return Response(spoiled.body, status=spoiled.status, headers=spoiled.sent_headers)

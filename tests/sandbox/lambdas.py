@@ -64,6 +64,11 @@ class _Answer:
 class _Exit:
     returncode: int
 
+    def __str__(self) -> str:
+        if self.returncode < 0:
+            return f"signal: {signal.strsignal(-self.returncode)}".lower()
+        return f"exit status {self.returncode}"
+
 
 class _RuntimeApi(Server):
     """Lambda's Runtime API for one process: hands out events, collects answers."""
@@ -158,7 +163,7 @@ class ExecutionEnvironment:
             self._write_log(str(timeout))
             raise timeout from None
         if isinstance(outcome, _Exit):
-            crash = CrashedError("Runtime.ExitError", f"Runtime exited with {outcome.returncode}")
+            crash = CrashedError("Runtime.ExitError", f"Runtime exited with error: {outcome}")
             self._write_log(str(crash))
             raise crash
         self._is_usable = not outcome.is_final
@@ -171,15 +176,19 @@ class ExecutionEnvironment:
         with self._log.open("a", encoding="utf-8") as output:
             output.write(f"{line}\n")
 
+    def kill(self) -> None:
+        """End the process and its children; an event that it works on ends as a crash."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._watcher.join()
+
     def stop(self) -> None:
         """Kill the process and its children, and close its Runtime API."""
         with self._stop_lock:
             if self._is_stopped:
                 return
             self._is_stopped = True
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._watcher.join()
+            self.kill()
             self._api.events.put(None)
             self._api.stop()
 
@@ -249,6 +258,13 @@ class Function:
             self.invocations.errors += error is not None
             self.invocations.timeouts += isinstance(error, TimedOutError)
             self.invocations.crashes += isinstance(error, CrashedError)
+
+    def kill_busy(self) -> None:
+        """Kill the processes that work on an event. They have ended when this returns."""
+        with self._lock:
+            busy = list(self._busy)
+        for environment in busy:
+            environment.kill()
 
     def stop(self) -> None:
         """Kill every process, in the middle of an event too."""

@@ -9,8 +9,10 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from json import dumps, loads
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -26,6 +28,7 @@ from tests.sandbox.assemblyai.samples import CALLS, load_samples
 from tests.sandbox.assemblyai.transcripts import Account
 from tests.sandbox.assemblyai.webhooks import Delivery
 from tests.sandbox.assemblyai.wire import RefusedError, Request, Response
+from tests.sandbox.interference import Answers, LostError, Refuse, SideEffects, Spoil, describe_assemblyai_request
 
 if TYPE_CHECKING:
     import socket
@@ -85,6 +88,7 @@ class AssemblyAI:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self.exchanges: list[Exchange] = []
+        self._effects: SideEffects | None = None
         self._server = _Server(("127.0.0.1", port), self._handle)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -143,10 +147,32 @@ class AssemblyAI:
         """Return the requests seen for a method and an exact path, oldest first."""
         return [seen.request for seen in self.exchanges if seen.request.method == method and seen.request.path == path]
 
-    def _handle(self, request: Request) -> Response:
+    @contextmanager
+    def intercept(self, effects: SideEffects) -> Iterator[None]:
+        """Let the requests be side effects of the functions, inside a `with` block."""
+        before, self._effects = self._effects, effects
+        try:
+            yield
+        finally:
+            self._effects = before
+
+    def _handle(self, request: Request) -> Response | Spoil:
+        effects = self._effects
+        if effects is None:
+            return self._exchange(request, self._route)
+        answers = Answers[Response | Spoil](
+            carry_out=lambda: self._exchange(request, self._route),
+            refuse=lambda refusal: self._exchange(request, partial(_refuse, refusal)),
+            spoil=lambda spoiled: spoiled,
+            wait=self._stop.wait,
+        )
+        function, what = describe_assemblyai_request(request.method, request.path)
+        return effects.intercept(function, what, answers)
+
+    def _exchange(self, request: Request, respond: Callable[[Request], Response]) -> Response:
         gateway_request = request.path.startswith("/v1/")
         try:
-            response = self._route(request)
+            response = respond(request)
         except RefusedError as refused:
             response = refused.response
         except Exception:
@@ -347,6 +373,12 @@ ROUTES = (
 )
 
 
+def _refuse(refusal: Refuse, request: Request) -> Response:
+    """Answer as the service that is asked does when it refuses."""
+    shape = gateway.refuse if request.path.startswith("/v1/") else transcripts.refuse
+    return replace(shape(refusal.status, refusal.code).response, headers=refusal.headers)
+
+
 def _json(request: Request, refuse: Callable[[int, str], RefusedError]) -> Any:
     try:
         return loads(request.body)
@@ -399,7 +431,7 @@ class _Server(http.server.ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handle: Callable[[Request], Response]) -> None:
+    def __init__(self, address: tuple[str, int], handle: Callable[[Request], Response | Spoil]) -> None:
         self.handle = handle
         self._connections: set[socket.socket] = set()
         super().__init__(address, _Handler)
@@ -443,13 +475,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             headers={name.lower(): value for name, value in self.headers.items()},
             body=body,
         )
-        response = self.server.handle(request)
+        try:
+            response = self.server.handle(request)
+        except LostError:
+            self.close_connection = True
+            return
+        if isinstance(response, Spoil):
+            self._send(response.status, response.sent_headers, response.body)
+            return
         text = isinstance(response.body, str)
         content = response.body.encode() if text else dumps(response.body).encode()
-        self.send_response(response.status)
-        self.send_header("Content-Type", "text/plain; charset=utf-8" if text else "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        for name, value in response.headers.items():
+        own = {
+            "Content-Type": "text/plain; charset=utf-8" if text else "application/json",
+            "Content-Length": str(len(content)),
+        }
+        self._send(response.status, {**own, **response.headers}, content)
+
+    def _send(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
