@@ -7,88 +7,36 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 import requests
+from tests.integration.stand_in import (
+    CALLS,
+    HEADERS,
+    KEY,
+    RECORDING,
+    Outside,
+    delete,
+    finished,
+    get,
+    outside_world,
+    submit,
+    upload,
+    wait_for,
+)
 from tests.sandbox.assemblyai.server import AssemblyAI
 from tests.sandbox.assemblyai.transcripts import Account
 
-KEY = "a-key"
-HEADERS = {"Authorization": KEY}
-RECORDING = Path(__file__).parents[1] / "data" / "calls" / "discovery_price_shock" / "recording.ogg"
 EVERYTHING = {"speaker_labels": True, "sentiment_analysis": True}
-
-
-@dataclass
-class Seen:
-    """A request that the world outside the stand-in received."""
-
-    method: str
-    target: str
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass
-class Outside:
-    """A server that holds recordings and takes webhooks; `answers` are the statuses of the next POSTs."""
-
-    url: str = ""
-    content: bytes = field(default_factory=RECORDING.read_bytes)
-    content_type: str = "audio/ogg"
-    answers: list[int] = field(default_factory=list)
-    delay_seconds: float = 0.0
-    seen: list[Seen] = field(default_factory=list)
-
-    def posts(self) -> list[Seen]:
-        return [request for request in self.seen if request.method == "POST"]
 
 
 @pytest.fixture
 def outside() -> Iterator[Outside]:
-    world = Outside()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            world.seen.append(Seen("GET", self.path, dict(self.headers), b""))
-            status = int(self.path.removeprefix("/status/")) if self.path.startswith("/status/") else 200
-            self.answer(status, world.content)
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            world.seen.append(Seen("POST", self.path, dict(self.headers), body))
-            time.sleep(world.delay_seconds)
-            self.answer(world.answers.pop(0) if world.answers else 200, b"")
-
-        def answer(self, status: int, content: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", world.content_type)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except ConnectionError:
-                return  # a caller that does not wait for a late answer
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        world.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    with outside_world() as world:
         yield world
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -96,31 +44,6 @@ def stand_in() -> Iterator[AssemblyAI]:
     """A service whose minute lasts 0.6 seconds."""
     with AssemblyAI(KEY, delay_seconds=4, clock_scale=0.01) as service:
         yield service
-
-
-def submit(service: AssemblyAI, **fields: Any) -> requests.Response:
-    return requests.post(f"{service.url}/v2/transcript", headers=HEADERS, json=fields, timeout=5)
-
-
-def get(service: AssemblyAI, transcript_id: str) -> Any:
-    return requests.get(f"{service.url}/v2/transcript/{transcript_id}", headers=HEADERS, timeout=5).json()
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 8
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come in time"
-        time.sleep(0.01)
-    return found
-
-
-def finished(service: AssemblyAI, **fields: Any) -> Any:
-    """Submit, wait for the end, and return the transcript."""
-    answer = submit(service, **fields)
-    assert answer.status_code == 200, answer.text
-    transcript_id = answer.json()["id"]
-    wait_for(lambda: service.jobs[transcript_id].completed)
-    return get(service, transcript_id)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +233,7 @@ def test_sentiment_rows_have_the_defects_of_the_live_service(stand_in: AssemblyA
 
 
 def test_more_speakers_than_allowed_are_merged(stand_in: AssemblyAI, outside: Outside) -> None:
-    outside.content = (RECORDING.parents[1] / "demo_three_speakers" / "recording.ogg").read_bytes()
+    outside.content = (CALLS / "demo_three_speakers" / "recording.ogg").read_bytes()
     three = finished(stand_in, audio_url=outside.url, speaker_labels=True)
     options = {"max_speakers_expected": 2}
     two = finished(stand_in, audio_url=outside.url, speaker_labels=True, speaker_options=options)
@@ -445,16 +368,13 @@ def test_an_answer_after_ten_seconds_is_none_and_brings_the_callback_twice(
 
 
 def test_uploads_are_transcribed_and_belong_to_their_account(stand_in: AssemblyAI) -> None:
-    def upload(content: bytes) -> requests.Response:
-        return requests.post(f"{stand_in.url}/v2/upload", headers=HEADERS, data=content, timeout=5)
-
-    url = upload(RECORDING.read_bytes()).json()["upload_url"]
+    url = upload(stand_in, RECORDING.read_bytes())
     assert finished(stand_in, audio_url=url)["status"] == "completed"
 
-    as_json = upload(b'{"audio": "x"}').json()["upload_url"]
+    as_json = upload(stand_in, b'{"audio": "x"}')
     assert finished(stand_in, audio_url=as_json)["error"] == "Transcoding failed. File type application/json"
 
-    empty = upload(b"")
+    empty = requests.post(f"{stand_in.url}/v2/upload", headers=HEADERS, data=b"", timeout=5)
     assert empty.status_code == 422
     assert empty.headers["Content-Type"].startswith("text/plain")
 
@@ -464,13 +384,12 @@ def test_uploads_are_transcribed_and_belong_to_their_account(stand_in: AssemblyA
 
 def test_delete_wipes_the_transcript_once(stand_in: AssemblyAI, outside: Outside) -> None:
     transcript = finished(stand_in, audio_url=outside.url, webhook_url=outside.url)
-    url = f"{stand_in.url}/v2/transcript/{transcript['id']}"
-    wiped = requests.delete(url, headers=HEADERS, timeout=5).json()
+    wiped = delete(stand_in, transcript["id"]).json()
     assert wiped["text"] == "Deleted by user."
     assert wiped["audio_url"] == wiped["webhook_url"] == "http://deleted_by_user"
     assert wiped["words"] is None
     assert get(stand_in, transcript["id"])["text"] == "Deleted by user."
-    again = requests.delete(url, headers=HEADERS, timeout=5)
+    again = delete(stand_in, transcript["id"])
     assert (again.status_code, again.json()) == (404, {"error": "Not found"})
 
 
@@ -480,8 +399,7 @@ def test_transcript_deleted_before_its_end_is_never_called_back(outside: Outside
         transcript = submit(service, audio_url=outside.url, webhook_url=f"{outside.url}/done").json()
         job = service.jobs[transcript["id"]]
         wait_for(lambda: job.history[-1][0] == moment)
-        url = f"{service.url}/v2/transcript/{transcript['id']}"
-        requests.delete(url, headers=HEADERS, timeout=5).raise_for_status()
+        delete(service, transcript["id"]).raise_for_status()
         time.sleep(0.6)
         assert outside.posts() == []
         assert service.paid_calls["transcript"] == 0

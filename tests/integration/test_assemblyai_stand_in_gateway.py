@@ -5,19 +5,16 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from tests.integration.stand_in import CALLS, HEADERS, KEY, ROLES, chat, delete, finished, understand, upload
 from tests.sandbox.assemblyai.server import AssemblyAI
 from tests.sandbox.assemblyai.transcripts import Account
 
 from scorecard.reply import Reply, wire_schema
 
-KEY = "a-key"
-HEADERS = {"Authorization": KEY}
-CALLS = Path(__file__).parents[1] / "data" / "calls"
 SAMPLES = ("demo_three_speakers", "discovery_price_shock", "discovery_well_led")
 SIDES = {
     "demo_three_speakers": {"A": "REP", "B": "CUST", "C": "REP"},
@@ -27,7 +24,6 @@ SIDES = {
 PRICE_SHIFT = {"candidate": 2, "polarity": "negative", "quote_utterance": 15, "from_utterance": 10, "to_utterance": 17}
 OWN_SHIFT = {"candidate": 1, "polarity": "negative", "quote_utterance": 5, "from_utterance": 0, "to_utterance": 5}
 NO_SHIFTS: list[Mapping[str, Any]] = []
-ROLES = {"speaker_type": "role", "known_values": ["Sales Rep", "Customer"]}
 
 
 @pytest.fixture(scope="module")
@@ -45,25 +41,8 @@ def utterances(name: str) -> list[dict[str, Any]]:
 
 def transcribed(service: AssemblyAI, name: str, **fields: Any) -> str:
     """Upload and transcribe a sample call; return the transcript's id."""
-    sound = (CALLS / name / "recording.ogg").read_bytes()
-    upload = requests.post(f"{service.url}/v2/upload", headers=HEADERS, data=sound, timeout=5).json()
-    asked = {"audio_url": upload["upload_url"], "speaker_labels": True, **fields}
-    job = requests.post(f"{service.url}/v2/transcript", headers=HEADERS, json=asked, timeout=5).json()
-    transcript_id = str(job["id"])
-    while not service.jobs[transcript_id].completed:
-        time.sleep(0.01)
-    return transcript_id
-
-
-def understand(service: AssemblyAI, transcript_id: str, task: Any) -> requests.Response:
-    request = {"speaker_identification": task}
-    body = {"transcript_id": transcript_id, "speech_understanding": {"request": request}}
-    return requests.post(f"{service.url}/v1/understanding", headers=HEADERS, json=body, timeout=5)
-
-
-def chat(service: AssemblyAI, **body: Any) -> requests.Response:
-    asked = {"model": "claude-sonnet-4-6", "max_tokens": 6000, **body}
-    return requests.post(f"{service.url}/v1/chat/completions", headers=HEADERS, json=asked, timeout=10)
+    audio_url = upload(service, (CALLS / name / "recording.ogg").read_bytes())
+    return str(finished(service, **{"audio_url": audio_url, "speaker_labels": True, **fields})["id"])
 
 
 def prompt(name: str, *, sides: Mapping[str, str] | None = None, **facts: Any) -> str:
@@ -166,7 +145,7 @@ def test_transcript_must_be_there_finished_and_diarized(stand_in: AssemblyAI) ->
     assert understand(stand_in, "none", ROLES).json()["message"] == "transcript not found"
 
     deleted = transcribed(stand_in, "discovery_well_led")
-    requests.delete(f"{stand_in.url}/v2/transcript/{deleted}", headers=HEADERS, timeout=5)
+    delete(stand_in, deleted)
     answer = understand(stand_in, deleted, ROLES)
     assert (answer.status_code, answer.json()["message"]) == (404, "transcript deleted")
 

@@ -3,13 +3,16 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tests.sandbox.assemblyai.wire import RefusedError, Response
 
 Fault = Literal["server_error", "no_schema", "no_temperature", "truncated", "refusal", "empty", "prose", "shape"]
+# Since June 2026 flat, with the message at the top; before that inside of an object; and as a refused key's, a text.
+ErrorShape = Literal["flat", "nested", "text"]
 
 CHARACTERS_PER_TOKEN = 3.1  # numbered lines of English speech
 DEFAULT_MAX_TOKENS = 1000
@@ -111,9 +114,20 @@ MODELS = {
 
 
 def refuse(status: int, message: str, *, errors: Sequence[str] = ()) -> RefusedError:
-    """Return an error in the flat shape of LLM Gateway; the server adds the request id."""
+    """Return an error in the flat shape of LLM Gateway, without the request id."""
     metadata = {"metadata": {"errors": list(errors)}} if errors else {}
     return RefusedError(Response(status, {"code": status, "message": message, **metadata}))
+
+
+def sent(response: Response, shape: ErrorShape) -> Response:
+    """Return the answer as it leaves: with an id, and an error in the shape of its time."""
+    body = response.body
+    if response.status >= 400 and "message" in body:
+        if shape == "nested":
+            body = {"error": body}
+        elif shape == "text":
+            body = {"error": body["message"], "status": "error"}
+    return replace(response, body={**body, "request_id": str(uuid.uuid4())})
 
 
 def catalogue(retired: Iterable[str]) -> dict[str, Any]:
@@ -167,13 +181,16 @@ class Completion:
     transcript_id: str | None
 
 
-def check_request(asked: Any, retired: Iterable[str]) -> Completion:
-    """Return what was asked. Raises RefusedError: 400, and the live service's 500 for content in parts."""
+def check_request(asked: Any, retired: Collection[str], allowed: Collection[str] | None) -> Completion:
+    """Return what was asked. Raises RefusedError: 400, and the live service's 500 for content in parts.
+
+    retired: models that there are no more; allowed: those that the account may ask, None for all.
+    """
     if not isinstance(asked, dict):
         raise refuse(400, "invalid request body")
     if not isinstance(asked.get("model"), str):
         raise refuse(400, "model is required")
-    model = _model(asked["model"], retired)
+    model = _model(asked["model"], retired, allowed)
     messages = _messages(asked)
     max_tokens = asked.get("max_tokens", DEFAULT_MAX_TOKENS)
     if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 1:
@@ -188,16 +205,18 @@ def check_request(asked: Any, retired: Iterable[str]) -> Completion:
         raise refuse(400, f"model {model.id} does not support stream")
     if asked.get("model_region", "global") != "global":
         raise refuse(400, "model_region can only be set to global")
-    _check_fallbacks(asked, retired)
+    _check_fallbacks(asked, retired, allowed)
     schema = _schema(asked["response_format"]) if asked.get("response_format") is not None else None
     if sum(tokens(text) for _, text in messages) + max_tokens > model.context_length:
         raise refuse(400, "model context limit exceeded")
     return Completion(model, messages, max_tokens, schema, asked.get("transcript_id"))
 
 
-def _model(name: Any, retired: Iterable[str]) -> Model:
-    if name not in MODELS or name in set(retired):
+def _model(name: Any, retired: Collection[str], allowed: Collection[str] | None) -> Model:
+    if name not in MODELS or name in retired:
         raise refuse(400, f"model {name} is not supported")
+    if allowed is not None and name not in allowed:
+        raise refuse(400, "Your account does not have access to this LLM Gateway model")
     return MODELS[name]
 
 
@@ -222,9 +241,9 @@ def _messages(asked: Mapping[str, Any]) -> list[tuple[str, str]]:
     return checked
 
 
-def _check_fallbacks(asked: Mapping[str, Any], retired: Iterable[str]) -> None:
+def _check_fallbacks(asked: Mapping[str, Any], retired: Collection[str], allowed: Collection[str] | None) -> None:
     for fallback in asked.get("fallbacks") or []:
-        _model(fallback.get("model") if isinstance(fallback, dict) else None, retired)
+        _model(fallback.get("model") if isinstance(fallback, dict) else None, retired, allowed)
     depth = (asked.get("fallback_config") or {}).get("depth", 1)
     if depth > 2:
         raise refuse(400, "fallback_config depth cannot be greater than 2")

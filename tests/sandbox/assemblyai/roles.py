@@ -49,6 +49,8 @@ def identify_roles(spoken: Mapping[str, Sequence[str]], roles: Sequence[str]) ->
     """
     selling = next((role for role in roles if SELLER_TITLE.search(role)), roles[0])
     buying = next((role for role in roles if role != selling), None)
+    if not spoken:
+        return {}
     points = {label: seller_points(lines) for label, lines in spoken.items()}
     ranked = sorted(points, key=lambda label: -points[label])
     mapping = {ranked[0]: selling}
@@ -83,11 +85,17 @@ def identify_names(spoken: Mapping[str, Sequence[str]], names: Sequence[str]) ->
     return {label: mapping[label] for label in sorted(mapping)}
 
 
-def identify(task: Mapping[str, Any], utterances: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Answer a `speaker_identification` task for diarized utterances: label -> role or name."""
+def identify(task: Mapping[str, Any], utterances: Iterable[Any]) -> dict[str, str]:
+    """Answer a `speaker_identification` task for diarized utterances: label -> role or name.
+
+    What is not as AssemblyAI documents it, for a test has taught it so, is as if nobody had said it.
+    """
     spoken: dict[str, list[str]] = {}
     for utterance in utterances:
-        spoken.setdefault(utterance["speaker"], []).append(utterance["text"])
+        said = utterance if isinstance(utterance, dict) else {}
+        speaker, text = said.get("speaker"), said.get("text")
+        if isinstance(speaker, str) and isinstance(text, str):
+            spoken.setdefault(speaker, []).append(text)
     values = known_values(task)
     return identify_roles(spoken, values) if task["speaker_type"] == "role" else identify_names(spoken, values)
 

@@ -7,11 +7,10 @@ import signal
 import sys
 import threading
 import time
-import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from functools import partial
 from json import dumps, loads
 from pathlib import Path
@@ -19,12 +18,14 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.sandbox.assemblyai import gateway, transcripts, understanding
+from tests.sandbox.assemblyai import gateway, outcomes, transcripts, understanding
+from tests.sandbox.assemblyai.billing import Ledger, Service
 from tests.sandbox.assemblyai.clock import Clock, RateLimit
 from tests.sandbox.assemblyai.coach import answer as coach_answer
+from tests.sandbox.assemblyai.coach.conversation import read_prompt
 from tests.sandbox.assemblyai.jobs import Job, Jobs
 from tests.sandbox.assemblyai.network import Network
-from tests.sandbox.assemblyai.samples import CALLS, load_samples
+from tests.sandbox.assemblyai.samples import CALLS, load_samples, sha256
 from tests.sandbox.assemblyai.transcripts import Account
 from tests.sandbox.assemblyai.webhooks import Delivery
 from tests.sandbox.assemblyai.wire import RefusedError, Request, Response
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import socket
 
 PUBLIC_URL = "https://api.assemblyai.com/v2/transcript"
+NEGATIVE_BALANCE = "Your current account balance is negative. Please top up to continue using the API."
 log = logging.getLogger(__name__)
 
 
@@ -55,6 +57,7 @@ class AssemblyAI:
         delay_seconds: How long a job takes, of the service's seconds.
         chat_delay_seconds: How long a chat completion takes, of the service's seconds.
         clock_scale: How many real seconds one of the service's seconds lasts.
+        list_delay_seconds: How long a job is missing from the list of transcripts, of the service's seconds.
         hosts: A private name service for recordings and webhooks, see Network.
         calls: The folder with the calls that it can transcribe.
         account: Models and limits of the account of that key, where they matter.
@@ -68,23 +71,26 @@ class AssemblyAI:
         delay_seconds: float = 2.0,
         chat_delay_seconds: float = 0.0,
         clock_scale: float = 1.0,
+        list_delay_seconds: float = 0.0,
         hosts: Mapping[str, str] | None = None,
         calls: Path = CALLS,
         account: Account | None = None,
         port: int = 0,
     ) -> None:
-        self.account = account or Account(api_key)
-        if self.account.api_key != api_key:
+        account = account or Account(api_key)
+        if account.api_key != api_key:
             raise ValueError("the account has another key")
+        self.list_delay_seconds = list_delay_seconds
         self._clock = Clock(clock_scale)
         self._chat_delay_seconds = chat_delay_seconds
         self._network = Network(hosts or {})
-        self._jobs = Jobs(self.account, load_samples(calls), self._network, self._clock, delay_seconds)
-        self._transcript_limit = RateLimit(self._clock, self.account.transcript_requests_per_5_minutes, 300)
-        self._understanding_limit = RateLimit(self._clock, self.account.understanding_requests_per_minute)
-        self._coach_faults = iter(self.account.coach_faults)
+        self._ledger = Ledger()
+        self._jobs = Jobs(account, load_samples(calls), self._network, self._clock, delay_seconds, ledger=self._ledger)
+        self._transcript_limit = RateLimit(self._clock, window_seconds=300)
+        self._understanding_limit = RateLimit(self._clock)
+        self._coach_faults = iter(account.coach_faults)
+        self._identification_faults = iter(account.identification_faults)
         self._chat_limits: dict[str, RateLimit] = {}
-        self._paid = Counter[str]()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self.exchanges: list[Exchange] = []
@@ -120,6 +126,43 @@ class AssemblyAI:
         self.stop()
 
     @property
+    def account(self) -> Account:
+        """The account; another one may be set at any time, and counts from the next request on.
+
+        Its faults begin anew where they are another object.
+        """
+        return self._jobs.account
+
+    @account.setter
+    def account(self, account: Account) -> None:
+        with self._lock:
+            if account.coach_faults is not self.account.coach_faults:
+                self._coach_faults = iter(account.coach_faults)
+            if account.identification_faults is not self.account.identification_faults:
+                self._identification_faults = iter(account.identification_faults)
+            self._jobs.account = account
+
+    def teach(self, sound: bytes, transcript: Mapping[str, Any], *, without: Collection[str] = ()) -> None:
+        """Let a recording of these bytes be transcribed to the results in `transcript`, whatever was asked for.
+
+        They are taken as they are, so they may be null or of any type; the fields in `without` are missing from the
+        answer. What belongs to the request (`id`, `audio_url`, `speaker_labels`, ...) stays as it was asked.
+        """
+        self._jobs.teach(sha256(sound), outcomes.taught(transcript, without))
+
+    def fail(self, sound: bytes, error: str) -> None:
+        """Let the jobs of a recording of these bytes end with this error."""
+        self._jobs.teach(sha256(sound), outcomes.failure(error))
+
+    def never_finish(self, sound: bytes) -> None:
+        """Let the jobs of a recording of these bytes stay `processing`, each until `finish`."""
+        self._jobs.endless.add(sha256(sound))
+
+    def finish(self, transcript_id: str) -> None:
+        """End a job now."""
+        self.jobs[transcript_id].hurry.set()
+
+    @property
     def hosts(self) -> dict[str, str]:
         """The private name service: host name -> base URL. It may be changed at any time."""
         return self._network.hosts
@@ -135,13 +178,17 @@ class AssemblyAI:
         return self._jobs.deliveries
 
     @property
-    def paid_calls(self) -> Mapping[str, int]:
+    def paid_calls(self) -> Mapping[Service, int]:
         """What the account is billed for: transcript (completed ones only), understanding, chat."""
-        return {
-            "transcript": self._jobs.transcribed["completed"],
-            "understanding": self._paid["understanding"],
-            "chat": self._paid["chat"],
-        }
+        return self._ledger.total()
+
+    def paid_for(self, recording_key: str) -> Mapping[Service, int]:
+        """Return how often the account is billed for one recording, by service as in `paid_calls`.
+
+        The key is the path of `audio_url`, unquoted, with or without a bucket. A chat counts for the recording whose
+        words are most like those in its prompt; recordings with the same words share their chats.
+        """
+        return self._ledger.paid_for(recording_key)
 
     def requests(self, method: str, path: str) -> list[Request]:
         """Return the requests seen for a method and an exact path, oldest first."""
@@ -179,7 +226,7 @@ class AssemblyAI:
             log.exception("the stand-in failed at %s %s", request.method, request.path)
             response = Response(500, {"error": "Internal server error. Please retry your request."})
         if gateway_request and isinstance(response.body, dict) and request.path != "/v1/models":
-            response = Response(response.status, {**response.body, "request_id": str(uuid.uuid4())}, response.headers)
+            response = gateway.sent(response, self.account.gateway_error_shape)
         with self._lock:
             self.exchanges.append(Exchange(request, response.status))
         return response
@@ -206,34 +253,48 @@ class AssemblyAI:
         if request.path.startswith("/v2/"):
             if key != self.account.api_key:
                 raise transcripts.refuse(401, "Authentication error, API token missing/invalid")
-            remaining, rest_seconds = self._transcript_limit.take()
+            remaining, rest_seconds = self._transcript_limit.take(self.account.transcript_requests_per_5_minutes)
             if remaining < 0:
-                error = {"error": "Too Many Requests"}
-                raise RefusedError(Response(429, error, {"Retry-After": str(rest_seconds)}))
+                raise RefusedError(Response(429, {"error": "Too Many Requests"}, self._retry_after(rest_seconds)))
             return
+        service = "understanding"
         if request.path == "/v1/chat/completions":
+            service = "chat"
             key = key.removeprefix("Bearer ")
-        if key != self.account.api_key:
+        known = key == self.account.api_key
+        if not known or service not in self.account.gateway_services:
             no_access = "Your account does not have access to LLM Gateway. Please upgrade."
             bad_key = "Authentication error, API token missing/invalid"
-            error = {"error": bad_key if key else no_access, "status": "error"}
+            error = {"error": bad_key if key and not known else no_access, "status": "error"}
             raise RefusedError(Response(401, error))
 
-    def _take(self, limit: RateLimit, labels: Mapping[str, str]) -> Mapping[str, str]:
+    def _retry_after(self, rest_seconds: int) -> Mapping[str, str]:
+        if self.account.retry_after == "absent":
+            return {}
+        dated = self.account.retry_after == "date"
+        return {"Retry-After": formatdate(time.time() + rest_seconds, usegmt=True) if dated else str(rest_seconds)}
+
+    def _take(self, counter: RateLimit, limit: int, labels: Mapping[str, str]) -> Mapping[str, str]:
         """Count a request of LLM Gateway; return its headers. Raises RefusedError (429)."""
-        remaining, rest_seconds = limit.take()
+        remaining, rest_seconds = counter.take(limit)
         headers = {
-            "x-ratelimit-limit": str(limit.limit),
+            "x-ratelimit-limit": str(limit),
             "x-ratelimit-remaining": str(remaining),
             "x-ratelimit-reset": str(rest_seconds),
             **{f"x-ratelimit-{name}": value for name, value in labels.items()},
         }
         if remaining < 0:
             error = {"message": "too many requests for this action", "code": 429}
-            raise RefusedError(Response(429, error, {**headers, "retry-after": str(rest_seconds)}))
+            raise RefusedError(Response(429, error, {**headers, **self._retry_after(rest_seconds)}))
         return headers
 
+    def _require_balance(self, refuse: Callable[[int, str], RefusedError]) -> None:
+        """Raise RefusedError (400) where the account owes money. Documented of submissions; here of all paid work."""
+        if self.account.balance_is_negative:
+            raise refuse(400, NEGATIVE_BALANCE)
+
     def _submit(self, request: Request) -> Response:
+        self._require_balance(transcripts.refuse)
         fields = transcripts.check_request(_json(request, transcripts.refuse), self.account)
         if asked := fields.get("speech_understanding"):
             try:
@@ -253,19 +314,19 @@ class AssemblyAI:
 
     def _delete(self, request: Request, transcript_id: str) -> Response:
         job = self._job(transcript_id)
-        if job.transcript["is_deleted"]:
+        if job.transcript.get("is_deleted"):
             raise transcripts.refuse(404, "Not found")
         self._jobs.delete(job)
         return Response(200, job.view)
 
     def _parts(self, request: Request, transcript_id: str, kind: str) -> Response:
         job = self._job(transcript_id)
-        if job.transcript["status"] != "completed" or job.transcript["is_deleted"]:
+        if job.transcript.get("status") != "completed" or job.transcript.get("is_deleted"):
             raise transcripts.refuse(400, "This transcript is not completed.")
         parts = transcripts.sentences(job.transcript)
         if kind == "paragraphs":
             parts = [{name: part[name] for name in part if name != "speaker"} for part in parts]
-        head = {name: job.transcript[name] for name in ("id", "confidence", "audio_duration")}
+        head = {name: job.transcript.get(name) for name in ("id", "confidence", "audio_duration")}
         return Response(200, {**head, kind: parts})
 
     def _upload(self, request: Request) -> Response:
@@ -282,22 +343,23 @@ class AssemblyAI:
             raise transcripts.refuse(400, '"limit" must be an integer from 1 to 200')
         if query.get("status", "queued") not in ("queued", "processing", "completed", "error"):
             raise transcripts.refuse(400, '"status" must be one of queued, processing, completed, error')
-        order = [job.transcript["id"] for job in self._jobs.newest_first()]
-        place = {name: index for index, name in enumerate(order)}
-        found = [self._jobs.by_id[name] for name in order]
+        jobs = self._jobs.newest_first()
+        place = {job.id: index for index, job in enumerate(jobs)}
+        listed_until = self._clock.now() - self.list_delay_seconds
+        found = [job for job in jobs if job.history[0][1] <= listed_until]
         for name in ("before_id", "after_id"):
             if name in query and query[name] not in place:
                 raise transcripts.refuse(400, f'"{name}" is not the id of a transcript')
         if "before_id" in query:
-            found = found[place[query["before_id"]] + 1 :]
+            found = [job for job in found if place[job.id] > place[query["before_id"]]]
         if "status" in query:
-            found = [job for job in found if job.transcript["status"] == query["status"]]
+            found = [job for job in found if job.transcript.get("status") == query["status"]]
         if "created_on" in query:
             found = [job for job in found if job.created.startswith(query["created_on"])]
         if query.get("throttled_only") == "true":
-            found = [job for job in found if job.transcript["throttled"]]
+            found = [job for job in found if job.transcript.get("throttled")]
         if "after_id" in query:
-            newer = [job for job in found if place[job.transcript["id"]] < place[query["after_id"]]]
+            newer = [job for job in found if place[job.id] < place[query["after_id"]]]
             page = newer[-limit:]
         else:
             page = found[:limit]
@@ -305,54 +367,55 @@ class AssemblyAI:
 
     def _understand(self, request: Request) -> Response:
         labels = {"service": "speech-understanding", "feature": "understanding"}
-        headers = self._take(self._understanding_limit, labels)
+        headers = self._take(self._understanding_limit, self.account.understanding_requests_per_minute, labels)
+        self._require_balance(gateway.refuse)
         asked = _json(request, gateway.refuse)
         task = understanding.check_request(asked)
-        transcript = self._finished(asked["transcript_id"])
-        if transcript["utterances"] is None:
+        job = self._finished(asked["transcript_id"])
+        if job.transcript.get("utterances") is None:
             raise gateway.refuse(400, "speaker_labels or multichannel required")
         with self._lock:
-            self._paid["understanding"] += 1
-        return Response(200, understanding.identify_speakers(task, transcript), headers)
+            fault = next(self._identification_faults, None)
+        self._ledger.add_understanding(job.recording)
+        return Response(200, understanding.identify_speakers(task, job.transcript, fault), headers)
 
     def _validate_understanding(self, request: Request) -> Response:
         asked = _json(request, gateway.refuse)
         understanding.check_understanding(asked.get("speech_understanding") if isinstance(asked, dict) else None)
         return Response(200, {"status": "valid"})
 
-    def _finished(self, transcript_id: str) -> Mapping[str, Any]:
+    def _finished(self, transcript_id: str) -> Job:
         job = self._jobs.find(transcript_id)
         if job is None:
             raise gateway.refuse(404, "transcript not found")
-        if job.transcript["is_deleted"]:
+        if job.transcript.get("is_deleted"):
             raise gateway.refuse(404, "transcript deleted")
-        if job.transcript["status"] != "completed":
+        if job.history[-1][0] != "completed":
             raise gateway.refuse(400, "transcript is not completed")
-        return job.transcript
+        return job
 
     def _chat(self, request: Request) -> Response:
         started = time.monotonic_ns()
         body = _json(request, gateway.refuse)
         model = str(body.get("model")) if isinstance(body, dict) else ""
         with self._lock:
-            limit = self._chat_limits.setdefault(model, RateLimit(self._clock, self.account.chat_requests_per_minute))
-        headers = self._take(limit, {"service": "llm-gateway", "model": model})
-        asked = gateway.check_request(body, self.account.retired_chat_models)
+            counter = self._chat_limits.setdefault(model, RateLimit(self._clock))
+        labels = {"service": "llm-gateway", "model": model}
+        headers = self._take(counter, self.account.chat_requests_per_minute, labels)
+        self._require_balance(gateway.refuse)
+        asked = gateway.check_request(body, self.account.retired_chat_models, self.account.chat_models)
         if asked.transcript_id is not None:
-            text = self._finished(asked.transcript_id)["text"]
+            text = str(self._finished(asked.transcript_id).transcript.get("text") or "")
             asked = replace(asked, messages=_inject(asked.messages, text))
-        fault = self._next_coach_fault()
+        with self._lock:
+            fault = next(self._coach_faults, None)
         gateway.fail(fault, asked)
         answer = coach_answer(asked.messages, asked.schema, self.account.coach)
         if self._clock.wait(self._stop, self._chat_delay_seconds):
             raise gateway.refuse(503, "the stand-in is stopping")
-        with self._lock:
-            self._paid["chat"] += 1
+        call = read_prompt(asked.messages)
+        self._ledger.add_chat(line.text for line in (call.lines if call else ()))
         return Response(200, gateway.completion(asked, answer, time.monotonic_ns() - started, fault), headers)
-
-    def _next_coach_fault(self) -> gateway.Fault | None:
-        with self._lock:
-            return next(self._coach_faults, None)
 
     def _models(self, request: Request) -> Response:
         return Response(200, gateway.catalogue(self.account.retired_chat_models))
@@ -406,18 +469,18 @@ def _page(jobs: list[Job], query: Mapping[str, str], limit: int) -> dict[str, An
             "limit": limit,
             "result_count": len(jobs),
             "current_url": f"{PUBLIC_URL}?{urlencode({**query, 'limit': limit})}",
-            "prev_url": link(before_id=jobs[-1].transcript["id"]) if jobs else None,
-            "next_url": link(after_id=jobs[0].transcript["id"]) if jobs else None,
+            "prev_url": link(before_id=jobs[-1].id) if jobs else None,
+            "next_url": link(after_id=jobs[0].id) if jobs else None,
         },
         "transcripts": [
             {
-                "id": job.transcript["id"],
-                "resource_url": f"{PUBLIC_URL}/{job.transcript['id']}",
-                "status": job.transcript["status"],
+                "id": job.id,
+                "resource_url": f"{PUBLIC_URL}/{job.id}",
+                "status": job.transcript.get("status"),
                 "created": job.created,
-                "completed": job.completed if job.transcript["status"] == "completed" else None,
-                "audio_url": job.transcript["audio_url"],
-                "error": job.transcript["error"],
+                "completed": job.completed if job.history[-1][0] == "completed" else None,
+                "audio_url": job.transcript.get("audio_url"),
+                "error": job.transcript.get("error"),
             }
             for job in jobs
         ],

@@ -2,13 +2,13 @@
 
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from tests.sandbox.assemblyai import gateway, understanding
 from tests.sandbox.assemblyai.coach import Character
-from tests.sandbox.assemblyai.gateway import Fault
 from tests.sandbox.assemblyai.wire import RefusedError, Response
 
 SPEECH_MODELS = ("assemblyai-stt-3-7", "universal-3-5-pro", "universal-3-pro", "universal-2")
@@ -37,7 +37,10 @@ NOT_SIMULATED = (
 class Account:
     """What the service knows about its customer, and which models it still offers on this day.
 
-    coach_faults: what goes wrong with the first chat completion, the second, and so on; None for nothing.
+    gateway_services: what of LLM Gateway the plan includes; chat_models: which models it may ask, None for all.
+    coach_faults: what goes wrong with the first chat completion, the second, and so on; None for nothing, and
+    itertools.repeat for always. identification_faults: the same of /v1/understanding.
+    retry_after: how a 429 says when to come back.
     """
 
     api_key: str
@@ -48,8 +51,14 @@ class Account:
     transcript_requests_per_5_minutes: int = 20_000
     understanding_requests_per_minute: int = 30
     chat_requests_per_minute: int = 30
+    balance_is_negative: bool = False
+    gateway_services: Collection[Literal["understanding", "chat"]] = ("understanding", "chat")
+    chat_models: Collection[str] | None = None
     coach: Character = "normal"
-    coach_faults: Sequence[Fault | None] = ()
+    coach_faults: Iterable[gateway.Fault | None] = ()
+    identification_faults: Iterable[understanding.Fault | None] = ()
+    gateway_error_shape: gateway.ErrorShape = "flat"
+    retry_after: Literal["seconds", "date", "absent"] = "seconds"
 
     @property
     def speech_models(self) -> list[str]:
@@ -381,6 +390,19 @@ def new_transcript(transcript_id: str, fields: Mapping[str, Any], account: Accou
     return transcript
 
 
+def finished(transcript: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what completion changes whatever was said."""
+    model = transcript["speech_models"][0]
+    advice = [] if model == SPEECH_MODELS[0] else [{"message": f'A newer model is "{SPEECH_MODELS[0]}".'}]
+    return {
+        "status": "completed",
+        "language_code": transcript["language_code"] or "en",
+        "language_confidence": 0.9874 if transcript["language_detection"] else None,
+        "speech_model_used": model,
+        "metadata": {"domain_used": transcript["domain"], "warning": None, "warnings": advice},
+    }
+
+
 def complete(transcript: Mapping[str, Any], sample: Mapping[str, Any]) -> dict[str, Any]:
     """Return what completion changes: the results of `sample`, reduced to the features asked for.
 
@@ -393,10 +415,8 @@ def complete(transcript: Mapping[str, Any], sample: Mapping[str, Any]) -> dict[s
     utterances = [_relabelled(utterance, label) for utterance in sample["utterances"]]
     words = [word for utterance in utterances for word in utterance["words"]]
     diarized = transcript["speaker_labels"] or transcript["multichannel"]
-    model = transcript["speech_models"][0]
-    advice = [] if model == SPEECH_MODELS[0] else [{"message": f'A newer model is "{SPEECH_MODELS[0]}".'}]
     return {
-        "status": "completed",
+        **finished(transcript),
         "text": sample["text"],
         "words": words,
         "utterances": utterances if diarized else None,
@@ -409,10 +429,6 @@ def complete(transcript: Mapping[str, Any], sample: Mapping[str, Any]) -> dict[s
         "confidence": sample["confidence"],
         "audio_duration": sample["audio_duration"],
         "audio_channels": _channels(sample) if transcript["multichannel"] else None,
-        "language_code": code or "en",
-        "language_confidence": 0.9874 if transcript["language_detection"] else None,
-        "speech_model_used": model,
-        "metadata": {"domain_used": transcript["domain"], "warning": None, "warnings": advice},
     }
 
 
@@ -446,13 +462,10 @@ def deleted(transcript: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is left of a transcript after DELETE."""
     return {
         **BLANK,
-        "id": transcript["id"],
-        "status": transcript["status"],
-        "speech_model": transcript["speech_model"],
-        "language_code": transcript["language_code"],
+        **{name: transcript.get(name) for name in ("id", "status", "speech_model", "language_code")},
         "text": "Deleted by user.",
         "audio_url": "http://deleted_by_user",
-        "webhook_url": "http://deleted_by_user" if transcript["webhook_url"] else None,
+        "webhook_url": "http://deleted_by_user" if transcript.get("webhook_url") else None,
         "is_deleted": True,
     }
 

@@ -1,13 +1,15 @@
 """`POST /v1/understanding`: speaker identification of a finished transcript."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from tests.sandbox.assemblyai import roles
 from tests.sandbox.assemblyai.gateway import refuse
 
 TASKS = ("speaker_identification", "translation", "custom_formatting", "summarization", "action_items")
 LONGEST_VALUE = 35
+
+Fault = Literal["completed", "failed", "no_mapping", "null_roles", "missing_labels", "no_utterances"]
 
 
 def check_request(asked: Any) -> Mapping[str, Any]:
@@ -62,33 +64,46 @@ def _problems(task: Any) -> Iterable[str]:
         yield "known_values is required for speaker_type role"
 
 
-def identify_speakers(task: Mapping[str, Any], transcript: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer `task` for a completed transcript; the transcript itself stays as it is."""
-    mapping = roles.identify(task, transcript["utterances"])
+def identify_speakers(
+    task: Mapping[str, Any], transcript: Mapping[str, Any], fault: Fault | None = None
+) -> dict[str, Any]:
+    """Answer `task` for a completed transcript; the transcript itself stays as it is.
+
+    Of the faults, null_roles and missing_labels spare the first label; "completed" is the documented word for success.
+    """
+    utterances = transcript["utterances"] if isinstance(transcript["utterances"], list) else []
+    mapping: dict[str, str | None] = {**roles.identify(task, utterances)}
+    others = list(mapping)[1:]
+    if fault == "null_roles":
+        mapping |= dict.fromkeys(others)
+    elif fault == "missing_labels":
+        mapping = {label: role for label, role in mapping.items() if label not in others}
+    elif fault == "failed":
+        mapping = {}
+    status = fault if fault in ("completed", "failed") else "success"
+    answer: dict[str, Any] = {"mapping": mapping, "effort": task.get("effort", "low"), "status": status}
+    if fault in ("failed", "no_mapping"):
+        del answer["mapping"]
     return {
         "speech_understanding": {
             "request": {"speaker_identification": task},
-            "response": {
-                "speaker_identification": {
-                    "mapping": mapping,
-                    "effort": task.get("effort", "low"),
-                    "status": "success",
-                }
-            },
+            "response": {"speaker_identification": answer},
         },
-        "utterances": relabel(transcript["utterances"], mapping),
+        "utterances": [] if fault == "no_utterances" else relabel(utterances, mapping),
     }
 
 
-def relabel(utterances: Iterable[Mapping[str, Any]], mapping: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return utterances with the identified speakers, words included; an unmapped label stays."""
-    return [
-        {
-            **utterance,
-            "speaker": mapping.get(utterance["speaker"], utterance["speaker"]),
-            "words": [
-                {**word, "speaker": mapping.get(word["speaker"], word["speaker"])} for word in utterance["words"]
-            ],
-        }
-        for utterance in utterances
-    ]
+def relabel(utterances: Iterable[Any], mapping: Mapping[str, str | None]) -> list[Any]:
+    """Return utterances with the identified speakers, words included; what has no role stays as it is."""
+
+    def named(spoken: Any) -> Any:
+        if not isinstance(spoken, dict):
+            return spoken
+        role = mapping.get(spoken["speaker"]) if isinstance(spoken.get("speaker"), str) else None
+        return spoken if role is None else {**spoken, "speaker": role}
+
+    relabelled = []
+    for utterance in map(named, utterances):
+        words = utterance.get("words") if isinstance(utterance, dict) else None
+        relabelled.append({**utterance, "words": list(map(named, words))} if isinstance(words, list) else utterance)
+    return relabelled
