@@ -1,6 +1,7 @@
 """The sandbox's account is as hard as AWS where moto is kinder."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from moto.dynamodb.comparisons import get_filter_expression
 from moto.sqs.models import sqs_backends
 from tests.sandbox.account import Credentials
 from tests.sandbox.calls import AwsError
@@ -380,6 +382,19 @@ def test_messages_have_limits(cloud: Cloud) -> None:
         assert "Invalid" in error_code(refused)
 
 
+def test_a_message_is_hidden_for_twelve_hours_of_its_receipt(cloud: Cloud) -> None:
+    """However long it has waited before, and whatever part of the twelve hours is over."""
+    sqs, queue = cloud.client("sqs"), cloud.resources["CallbacksDlq"]
+    cloud.empty("CallbacksDlq")
+    sqs.send_message(QueueUrl=queue, MessageBody="x")
+    cloud.pass_time(86_400)
+    (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+    hide = {"QueueUrl": queue, "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 39_600}
+    assert error_code(lambda: sqs.change_message_visibility(**hide)) == "allowed"
+    cloud.pass_time(7_200)
+    assert "Invalid" in error_code(lambda: sqs.change_message_visibility(**hide))
+
+
 def test_deleting_waits_for_sending(cloud: Cloud) -> None:
     """A queue is changed by one call at a time; in moto a deletion could forget what was sent meanwhile."""
     sqs, url = cloud.client("sqs"), cloud.resources["CallbacksDlq"]
@@ -405,6 +420,70 @@ def test_bad_environments_are_refused(variables: dict[str, Any]) -> None:
     with pytest.raises(AwsError):
         refuse_bad_environment("Function", variables)
     refuse_bad_environment("Function", {"A1": "x" * 4_000})
+
+
+# Time.
+
+
+def test_time_passes_for_messages(cloud: Cloud) -> None:
+    """Delays and hidings end when their time is over and not before, and a message is as old as it has become."""
+    sqs, queue = cloud.client("sqs"), cloud.resources["CallbacksDlq"]
+    cloud.empty("CallbacksDlq")
+    sqs.send_message(QueueUrl=queue, MessageBody="x", DelaySeconds=900)
+    for seconds, state in ((880, "delayed"), (40, "visible")):
+        cloud.pass_time(seconds)
+        assert [message.state for message in cloud.messages("CallbacksDlq")] == [state]
+    receive = {"QueueUrl": queue, "VisibilityTimeout": 600, "AttributeNames": ["SentTimestamp"]}
+    (message,) = sqs.receive_message(**receive)["Messages"]
+    assert 920 <= time.time() - int(message["Attributes"]["SentTimestamp"]) / 1000 < 940
+    for seconds, state in ((580, "in flight"), (40, "visible")):
+        cloud.pass_time(seconds)
+        assert [message.state for message in cloud.messages("CallbacksDlq")] == [state]
+
+
+def test_time_passes_for_items(cloud: Cloud) -> None:
+    """Numbers named as times go back, at any depth, and nothing else does."""
+    dynamodb, table = cloud.client("dynamodb"), cloud.resources["StateTable"]
+    item = {
+        "id": {"S": "expiration"},
+        "expiration": {"N": "1000"},
+        "in_progress_expiration": {"N": "1000000"},
+        "next_at": {"N": "1000.25"},
+        "held_until": {"N": "1000"},
+        "asked_at": {"S": "1000"},
+        "attempts": {"N": "1000"},
+        "until": {"N": "1000"},
+        "places": {"M": {"a_at": {"M": {"since_at": {"N": "1000"}, "count": {"N": "1000"}}}}},
+    }
+    dynamodb.put_item(TableName=table, Item=item)
+    cloud.pass_time(90)
+    assert dynamodb.get_item(TableName=table, Key={"id": item["id"]})["Item"] == {
+        **item,
+        "expiration": {"N": "910"},
+        "in_progress_expiration": {"N": "910000"},
+        "next_at": {"N": "910.25"},
+        "held_until": {"N": "910"},
+        "places": {"M": {"a_at": {"M": {"since_at": {"N": "910"}, "count": {"N": "1000"}}}}},
+    }
+
+
+def test_one_of_two_writers_at_once_finds_the_condition_true(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A conditional write is one step, however slow the table is; in moto both writers could succeed."""
+
+    def read_slowly(*arguments: Any) -> Any:
+        condition = get_filter_expression(*arguments)
+        time.sleep(0.1)
+        return condition
+
+    monkeypatch.setattr("moto.dynamodb.models.table.get_filter_expression", read_slowly)
+    dynamodb, table = cloud.client("dynamodb"), cloud.resources["StateTable"]
+
+    def claim(_: int) -> str:
+        item, free = {"id": {"S": "claimed"}}, "attribute_not_exists(id)"
+        return error_code(lambda: dynamodb.put_item(TableName=table, Item=item, ConditionExpression=free))
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(claim, range(2))) == ["ConditionalCheckFailedException", "allowed"]
 
 
 # Mail.

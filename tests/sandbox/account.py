@@ -1,18 +1,23 @@
 """One AWS account in one region: moto behind a guard, on a loopback port."""
 
 import os
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from unittest import mock
 
 from botocore.config import Config
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.core.utils import unix_time_millis
+from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.iam.access_control import PermissionResult
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import ManagedPolicy, Role, iam_backends
@@ -21,7 +26,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from moto.s3.models import FakeBucket, s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import Topic, sns_backends
-from moto.sqs.models import Queue, SQSBackend, sqs_backends
+from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
 from moto.sts.models import sts_backends
 from tests.sandbox.calls import AwsError, Call
 from tests.sandbox.eventbridge import EventBridge
@@ -32,6 +37,11 @@ from tests.sandbox.session import isolated_session
 from werkzeug.serving import BaseWSGIServer, make_server
 
 _one_account = threading.Lock()
+
+# Where a message says when, in milliseconds. `received_at` is not moto's own.
+_MESSAGE_TIMES = ("sent_timestamp", "approximate_first_receive_timestamp", "received_at", "delayed_until", "visible_at")
+_ITEM_TIME = re.compile(r".+_(at|until)|expiration|in_progress_expiration")
+_ITEM_TIME_IN_MILLISECONDS = "in_progress_expiration"
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Account:
         self._enforce_iam = enforce_iam
         self.eventbridge = EventBridge(self.account_id, region, self._send_as_eventbridge)
         self._guard = Guard(self, DomainDispatcherApplication(create_backend_app))
+        self._tables_lock = threading.RLock()
         self._resources = ExitStack()
         self._server: BaseWSGIServer | None = None
 
@@ -93,6 +104,7 @@ class Account:
 
     def _moto_patches(self) -> list[AbstractContextManager[Any]]:
         receive_message = _with_named_queue_locked(SQSBackend.receive_message)
+        change_visibility = _counting_from_receipt(SQSBackend.change_message_visibility)
         return [
             _without_aws_profile(),
             mock.patch("moto.s3.notifications._send_event_bridge_message", self.eventbridge.object_event),
@@ -101,6 +113,16 @@ class Account:
             # moto rewrites a queue's list to delete from it, and forgets what was sent meanwhile.
             mock.patch.object(Queue, "delete_message", _with_queue_locked(Queue.delete_message)),
             mock.patch.object(SQSBackend, "receive_message", receive_message),
+            # moto counts the twelve hours for which a message may be hidden from its sending, AWS from its receipt.
+            mock.patch.object(Message, "mark_received", _noting_the_receipt(Message.mark_received)),
+            mock.patch.object(SQSBackend, "change_message_visibility", change_visibility),
+            # moto tests a condition and then writes; of two writers at once both could find it true.
+            *(
+                mock.patch.object(
+                    DynamoDBBackend, name, _with_locked(self._tables_lock, getattr(DynamoDBBackend, name))
+                )
+                for name in ("put_item", "update_item", "delete_item", "transact_write_items")
+            ),
         ]
 
     @property
@@ -228,6 +250,21 @@ class Account:
     def queue(self, name: str) -> Queue:
         return self._queues[name]
 
+    def pass_time(self, seconds: float) -> None:
+        """Move every time in the tables' items and the queues' messages into the past.
+
+        An item's times are the numbers, at any depth, whose name ends in _at or _until, and those of Powertools.
+        """
+        # Tables first: a message that comes again at once finds what it depends on.
+        with self._tables_lock:
+            for table in dynamodb_backends[self.account_id][self.region].tables.values():
+                for item in table.all_items():
+                    _move_times(item.attrs, Decimal(str(seconds)))
+        for queue in self._queues.values():
+            with queue._messages_lock:
+                for message in queue._messages:
+                    _move_message(message, int(seconds * 1000))
+
     def complete(self, call: Call) -> Call:
         """Replace a secret's name by its ARN, which is what IAM compares."""
         if call.service != "secretsmanager" or "SecretId" not in call.parameters:
@@ -268,6 +305,52 @@ def _with_queue_locked(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(queue, *args, **kwargs)
 
     return call
+
+
+def _with_locked(lock: AbstractContextManager[Any], method: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return method(*args, **kwargs)
+
+    return call
+
+
+def _noting_the_receipt(mark_received: Callable[..., None]) -> Callable[..., None]:
+    def call(message: Any, visibility_timeout: int | None = None) -> None:
+        mark_received(message, visibility_timeout)
+        message.received_at = int(unix_time_millis())
+
+    return call
+
+
+def _counting_from_receipt(change_visibility: Callable[..., None]) -> Callable[..., None]:
+    def call(backend: SQSBackend, queue_name: str, receipt_handle: str, visibility_timeout: int) -> None:
+        queue = backend.get_queue(queue_name)
+        messages: list[Any] = queue._messages
+        with queue._messages_lock, ExitStack() as as_if_sent_when_received:
+            for message in messages:
+                if message.had_receipt_handle(receipt_handle):
+                    sent = mock.patch.object(message, "sent_timestamp", message.received_at)
+                    as_if_sent_when_received.enter_context(sent)
+            change_visibility(backend, queue_name, receipt_handle, visibility_timeout)
+
+    return call
+
+
+def _move_times(attributes: Mapping[str, DynamoType], seconds: Decimal) -> None:
+    for name, attribute in attributes.items():
+        if attribute.is_map():
+            _move_times(attribute.value, seconds)
+        elif attribute.is_number() and _ITEM_TIME.fullmatch(name):
+            moved = seconds * 1000 if name == _ITEM_TIME_IN_MILLISECONDS else seconds
+            attribute.value = f"{Decimal(attribute.value) - moved:f}"
+
+
+def _move_message(message: Message, milliseconds: int) -> None:
+    for name in _MESSAGE_TIMES:
+        # A message without a delay, or never received, has no such time.
+        if moment := getattr(message, name, None):
+            setattr(message, name, moment - milliseconds)
 
 
 def _with_named_queue_locked(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -306,6 +306,10 @@ class Cloud:
         for message in list(self._queue(queue)._messages):
             message.delayed_until = message.visible_at = 0.0
 
+    def pass_time(self, seconds: float) -> None:
+        """Let everything that waits in queues and tables have waited that much longer, see Account.pass_time."""
+        self._account.pass_time(seconds)
+
     def empty(self, queue: str) -> None:
         """Drop every message of a queue; unlike a purge, more than once a minute."""
         stored = self._queue(queue)
