@@ -19,11 +19,13 @@ from tests.integration.stand_in import (
     KEY,
     RECORDING,
     Outside,
+    chat,
     delete,
     finished,
     get,
     outside_world,
     submit,
+    understand,
     upload,
     wait_for,
 )
@@ -383,24 +385,44 @@ def test_uploads_are_transcribed_and_belong_to_their_account(stand_in: AssemblyA
 
 
 def test_delete_wipes_the_transcript_once(stand_in: AssemblyAI, outside: Outside) -> None:
-    transcript = finished(stand_in, audio_url=outside.url, webhook_url=outside.url)
-    wiped = delete(stand_in, transcript["id"]).json()
-    assert wiped["text"] == "Deleted by user."
-    assert wiped["audio_url"] == wiped["webhook_url"] == "http://deleted_by_user"
-    assert wiped["words"] is None
-    assert get(stand_in, transcript["id"])["text"] == "Deleted by user."
+    transcript = finished(stand_in, audio_url=outside.url, webhook_url=outside.url, **EVERYTHING)
+    wiped = delete(stand_in, transcript["id"])
+    assert wiped.status_code == 200
+    left = wiped.json()
+    assert {**get(stand_in, transcript["id"]), "webhook_status_code": None} == {**left, "webhook_status_code": None}
+    assert (left["id"], left["status"], left["text"]) == (transcript["id"], "completed", "Deleted by user.")
+    assert left["audio_url"] == left["webhook_url"] == "http://deleted_by_user"
+    results = ("words", "utterances", "sentiment_analysis_results", "audio_duration", "confidence")
+    assert {left[name] for name in results} == {None}
     again = delete(stand_in, transcript["id"])
     assert (again.status_code, again.json()) == (404, {"error": "Not found"})
 
 
+def test_deleted_transcript_is_gone_for_the_gateway_too_but_not_from_the_list(
+    stand_in: AssemblyAI, outside: Outside
+) -> None:
+    transcript_id = finished(stand_in, audio_url=outside.url, speaker_labels=True)["id"]
+    delete(stand_in, transcript_id)
+    about = {"messages": [{"role": "user", "content": "{{ transcript }}"}], "transcript_id": transcript_id}
+    for answer in (understand(stand_in, transcript_id), chat(stand_in, **about)):
+        assert (answer.status_code, answer.json()["message"]) == (404, "transcript deleted")
+    (item,) = listed(stand_in)["transcripts"]
+    assert (item["id"], item["audio_url"]) == (transcript_id, "http://deleted_by_user")
+    assert stand_in.paid_calls == {"transcript": 1, "understanding": 0, "chat": 0}
+
+
 @pytest.mark.parametrize("moment", ["queued", "processing"])
-def test_transcript_deleted_before_its_end_is_never_called_back(outside: Outside, moment: str) -> None:
+def test_transcript_deleted_before_its_end_stays_as_it_is_and_is_never_called_back(
+    outside: Outside, moment: str
+) -> None:
     with AssemblyAI(KEY, delay_seconds=0.4) as service:
         transcript = submit(service, audio_url=outside.url, webhook_url=f"{outside.url}/done").json()
         job = service.jobs[transcript["id"]]
         wait_for(lambda: job.history[-1][0] == moment)
         delete(service, transcript["id"]).raise_for_status()
         time.sleep(0.6)
+        left = get(service, transcript["id"])
+        assert (left["status"], left["text"]) == (moment, "Deleted by user.")
         assert outside.posts() == []
         assert service.paid_calls["transcript"] == 0
 
@@ -411,26 +433,48 @@ def test_unknown_transcript_is_a_404(stand_in: AssemblyAI) -> None:
         assert (answer.status_code, answer.json()) == (404, {"error": "Not found"})
 
 
+def listed(service: AssemblyAI, **query: Any) -> Any:
+    return requests.get(f"{service.url}/v2/transcript", headers=HEADERS, params=query, timeout=5).json()
+
+
+def names(page: Any) -> list[str]:
+    return [item["id"] for item in page["transcripts"]]
+
+
 def test_list_pages_from_the_newest_to_the_oldest_and_back(stand_in: AssemblyAI, outside: Outside) -> None:
     ids = [submit(stand_in, audio_url=outside.url).json()["id"] for _ in range(5)]
     wait_for(lambda: all(job.completed for job in stand_in.jobs.values()))
 
-    def listed(**query: Any) -> Any:
-        url = f"{stand_in.url}/v2/transcript"
-        return requests.get(url, headers=HEADERS, params=query, timeout=5).json()
-
-    def names(page: Any) -> list[str]:
-        return [item["id"] for item in page["transcripts"]]
-
-    first = listed(limit=2)
+    first = listed(stand_in, limit=2)
     assert names(first) == ids[:2:-1]
     assert f"before_id={ids[3]}" in first["page_details"]["prev_url"]
-    assert names(listed(limit=2, before_id=ids[3])) == [ids[2], ids[1]]
-    assert names(listed(limit=2, after_id=ids[0])) == [ids[2], ids[1]]
-    assert names(listed(status="error")) == []
-    assert len(names(listed(status="completed"))) == 5
-    assert "error" in listed(limit=201)
-    assert "error" in listed(status="done")
+    assert names(listed(stand_in, limit=2, before_id=ids[3])) == [ids[2], ids[1]]
+    assert names(listed(stand_in, limit=2, after_id=ids[0])) == [ids[2], ids[1]]
+    assert names(listed(stand_in, status="error")) == []
+    assert len(names(listed(stand_in, status="completed"))) == 5
+    assert "error" in listed(stand_in, limit=201)
+    assert "error" in listed(stand_in, status="done")
+
+
+def test_list_of_more_jobs_than_a_page_holds_is_read_page_by_page() -> None:
+    with AssemblyAI(KEY, delay_seconds=3600) as service:
+        ids = [submit(service, audio_url="http://127.0.0.1:9/call").json()["id"] for _ in range(205)]
+        assert len(names(listed(service))) == 10
+        first = listed(service, limit=200)
+        later = submit(service, audio_url="http://127.0.0.1:9/call").json()["id"]
+        second = listed(service, limit=200, before_id=names(first)[-1])
+        assert names(first) + names(second) == ids[::-1]
+        assert second["page_details"]["result_count"] == 5
+        assert names(listed(service, limit=200, before_id=ids[0])) == []
+        assert names(listed(service, limit=1)) == [later]
+
+
+def test_a_job_may_be_listed_some_time_after_its_submission() -> None:
+    with AssemblyAI(KEY, clock_scale=0.01, list_delay_seconds=40) as service:
+        transcript_id = submit(service, audio_url="http://127.0.0.1:9/call").json()["id"]
+        assert names(listed(service)) == []
+        assert get(service, transcript_id)["id"] == transcript_id
+        wait_for(lambda: names(listed(service)) == [transcript_id])
 
 
 def test_sentences_cover_every_word(stand_in: AssemblyAI, outside: Outside) -> None:
