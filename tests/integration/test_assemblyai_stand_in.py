@@ -136,7 +136,11 @@ def test_only_chat_takes_a_bearer_token(stand_in: AssemblyAI) -> None:
             '"localization" must contain only en_au or en_uk',
         ),
         ({"sentiment_analysis": True, "punctuate": False}, "sentiment_analysis needs punctuate."),
-        ({"redact_pii_return_unredacted": True}, "redact_pii_return_unredacted needs redact_pii."),
+        (
+            {"redact_pii_return_unredacted": True},
+            "`redact_pii_return_unredacted` can only be set to True if `redact_pii` is True",
+        ),
+        ({"redact_pii": True, "redact_pii_audio": True}, 'This stand-in does not simulate "redact_pii_audio".'),
         (
             {"webhook_url": "https://example.com", "webhook_auth_header_name": "x-api-key"},
             "webhook_auth_header_name, webhook_auth_header_value and webhook_url need each other.",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from tests.sandbox.assemblyai import understanding
+from tests.sandbox.assemblyai.redaction import PersonalData, redacted
 from tests.sandbox.assemblyai.transcripts import FIELDS, complete, finished
 
 # The transcript as it was asked for -> the transcript at the end of its job. Raises ValueError, with the text for
@@ -16,11 +17,13 @@ _ASKED = FIELDS.keys() - {"language_code", "language_codes", "speech_understandi
 _KEPT = _ASKED | {"id", "project_id", "token_id", "webhook_auth", "webhook_status_code"}
 
 
-def sample_call(sample: Mapping[str, Any]) -> Outcome:
+def sample_call(sample: Mapping[str, Any], personal_data: PersonalData) -> Outcome:
     """Transcribe to a call of `tests/data/calls`, reduced to what was asked for."""
 
     def outcome(asked: Mapping[str, Any]) -> dict[str, Any]:
         transcript = {**asked, **complete(asked, sample)}
+        if asked["redact_pii"]:
+            transcript |= redacted(transcript, personal_data)
         if identification := asked["speech_understanding"]:
             # Asked for together with the transcript, identification relabels the transcript itself.
             task = understanding.check_understanding(identification)

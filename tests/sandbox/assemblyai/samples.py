@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.sandbox.assemblyai.outcomes import Outcome, sample_call
 
@@ -11,11 +13,17 @@ CALLS = Path(__file__).parents[2] / "data" / "calls"
 
 
 def load_samples(directory: Path) -> Mapping[str, Outcome]:
-    """Read each folder's `recording.*` and `transcript.json`: SHA-256 of the sound -> what it is transcribed to."""
-    return {
-        sha256(recording.read_bytes()): sample_call(json.loads(recording.with_name("transcript.json").read_bytes()))
-        for recording in sorted(directory.glob("*/recording.*"))
-    }
+    """Read each folder's `recording.*` and `transcript.json`: SHA-256 of the sound -> what it is transcribed to.
+
+    What a `script.toml` beside them names as personal data is what can be redacted.
+    """
+    return {sha256(recording.read_bytes()): _sample(recording.parent) for recording in directory.glob("*/recording.*")}
+
+
+def _sample(folder: Path) -> Outcome:
+    script = folder / "script.toml"
+    call: dict[str, Any] = tomllib.loads(script.read_text("utf-8")) if script.is_file() else {}
+    return sample_call(json.loads((folder / "transcript.json").read_bytes()), call.get("personal_data", {}))
 
 
 def sha256(sound: bytes) -> str:

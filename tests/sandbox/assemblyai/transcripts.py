@@ -27,7 +27,7 @@ NOT_SIMULATED = (
     "entity_detection",
     "filter_profanity",
     "iab_categories",
-    "redact_pii",
+    "redact_pii_audio",
     "redact_static_entities",
     "summarization",
 )
@@ -261,7 +261,7 @@ def _check_combinations(fields: Mapping[str, Any]) -> None:
         raise refuse(400, "redact_pii needs format_text.")
     for name in ("redact_pii_audio", "redact_pii_return_unredacted"):
         if fields.get(name) and not fields.get("redact_pii"):
-            raise refuse(400, f"{name} needs redact_pii.")
+            raise refuse(400, f"`{name}` can only be set to True if `redact_pii` is True")
     if fields.get("summarization") and fields.get("auto_chapters"):
         raise refuse(400, "Only one of summarization and auto_chapters can be enabled in the same request.")
     if ("summary_model" in fields) != ("summary_type" in fields):
