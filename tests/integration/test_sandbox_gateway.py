@@ -16,10 +16,38 @@ CALLBACK = {"transcript_id": "5552830b-7d72-47a9-bf28-d4ad23ffa6b9", "status": "
 AWKWARD = '{"transcript_id": "x&Action=DeleteQueue&QueueUrl=y", "status": "100% é ✓ + $util #set $!{x}\\n"}'
 
 
+MAPPING = (
+    "Action=SendMessage&MessageBody=$util.urlEncode($input.body)"
+    "&MessageAttribute.1.Name=recording&MessageAttribute.1.Value.DataType=String"
+    "&MessageAttribute.1.Value.StringValue=$util.urlEncode($input.params('recording'))"
+)
+
+
+def require_recording(document: dict[str, Any], mapping: str = MAPPING) -> None:
+    """Edit the template: a parameter of the query string is required, and becomes an attribute of the message."""
+    definition = document["Resources"]["WebhookApi"]["Properties"]["DefinitionBody"]
+    operation = definition["paths"]["/callbacks/assemblyai"]["post"]
+    validator = operation["x-amazon-apigateway-request-validator"]
+    definition["x-amazon-apigateway-request-validators"][validator]["validateRequestParameters"] = True
+    parameter = {"name": "recording", "in": "query", "required": True, "schema": {"type": "string"}}
+    operation["parameters"] = [parameter]
+    operation["x-amazon-apigateway-integration"]["requestTemplates"]["application/json"] = mapping
+
+
+def forget_to_encode_recording(document: dict[str, Any]) -> None:
+    require_recording(
+        document, MAPPING.replace("$util.urlEncode($input.params('recording'))", "$input.params('recording')")
+    )
+
+
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
-    with Cloud(invoke=False) as cloud:
+def running(request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    """The template as it is, unless a test asks for an edited one."""
+    with Cloud(invoke=False, edit=getattr(request, "param", None)) as cloud:
         yield cloud
+
+
+with_recording = pytest.mark.parametrize("running", [require_recording], indirect=True)
 
 
 @pytest.fixture
@@ -35,12 +63,14 @@ def key(cloud: Cloud, letter: str = "A") -> str:
     return value
 
 
-def call_back(cloud: Cloud, body: Any = CALLBACK, **headers: str) -> requests.Response:
+def call_back(
+    cloud: Cloud, body: Any = CALLBACK, *, query: str = "?recording=Y2FsbC5tcDM", **headers: str
+) -> requests.Response:
     """Post to the webhook with key A; a header given as blank is left out."""
     sent = {"x-api-key": key(cloud), "content-type": "application/json", **_dashed(headers)}
     data = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
     return requests.post(
-        f"{cloud.gateway_url}/live/callbacks/assemblyai",
+        f"{cloud.gateway_url}/live/callbacks/assemblyai{query}",
         data=data,
         headers={name: value for name, value in sent.items() if value},
         timeout=10,
@@ -132,6 +162,55 @@ def test_a_query_string_is_allowed(cloud: Cloud) -> None:
     assert response.status_code == 200
 
 
+def check_nothing_is_added(cloud: Cloud) -> None:
+    """What a parameter holds stays in the attribute and cannot become a part of the SQS request."""
+    assert call_back(cloud, query="?recording=a%26MessageBody%3Db").status_code == 200
+    (message,) = cloud.messages("CallbacksQueue")
+    assert (message.body, message.attributes) == (json.dumps(CALLBACK), {"recording": "a&MessageBody=b"})
+
+
+@with_recording
+def test_nothing_is_added(cloud: Cloud) -> None:
+    """The mapping template encodes the parameter."""
+    check_nothing_is_added(cloud)
+
+
+@pytest.mark.parametrize("running", [forget_to_encode_recording], indirect=True)
+def test_an_unencoded_parameter_fails_its_test(cloud: Cloud) -> None:
+    """The check depends on the template."""
+    with pytest.raises(AssertionError):
+        check_nothing_is_added(cloud)
+
+
+@with_recording
+@pytest.mark.parametrize(
+    ("query", "recording"),
+    [
+        ("?recording=Y2FsbC5tcDM", "Y2FsbC5tcDM"),
+        ("?recording=a+b%20c%2B%C3%A9", "a b c+é"),
+        ("?recording=a&Action=DeleteQueue", "a"),
+        ("?recording=a%26Action%3DDeleteQueue", "a&Action=DeleteQueue"),
+        ("?recording=$util.urlEncode($input.body)", "$util.urlEncode($input.body)"),
+        ("?other=1&recording=a&recording=b", "b"),
+    ],
+)
+def test_a_parameter_travels_with_the_body(cloud: Cloud, query: str, recording: str) -> None:
+    """The parameter becomes an attribute of the message, decoded once, and other parameters are left behind."""
+    assert call_back(cloud, query=query).status_code == 200
+    (message,) = cloud.messages("CallbacksQueue")
+    assert (message.body, message.attributes) == (json.dumps(CALLBACK), {"recording": recording})
+
+
+@with_recording
+@pytest.mark.parametrize("query", ["", "?", "?recording", "?recording=", "?Recording=a"])
+def test_a_required_parameter_is_required(cloud: Cloud, query: str) -> None:
+    """Without it, or with an empty one, the answer is 400, and nothing is queued."""
+    response = call_back(cloud, query=query)
+    message = "Missing required request parameters: [recording]"
+    assert (response.status_code, response.json()) == (400, {"message": message})
+    assert cloud.queue_depth("CallbacksQueue") == 0
+
+
 def test_answers_of_the_gateway_itself_are_mapped(cloud: Cloud) -> None:
     """Another content type and too large a body would be 415 and 413; the template makes them 503, to be repeated."""
     assert call_back(cloud, content_type="text/plain").status_code == 503
@@ -161,7 +240,39 @@ def test_a_definition_beyond_the_gateway_is_refused() -> None:
         check_definition({"openapi": "3.0.1", "info": {}, "paths": {"/a": {"post": post}}})
 
 
+def test_parameters_beyond_the_gateway_are_refused() -> None:
+    """A header as parameter, an unknown validation and the map of all parameters are named, not passed over."""
+    definition: dict[str, Any] = {"openapi": "3.0.1", "info": {}, "x-amazon-apigateway-request-validators": {"all": {}}}
+    integration: dict[str, Any] = {
+        "type": "aws",
+        "uri": "arn:aws:apigateway:eu-west-1:sqs:path/123456789012/queue",
+        "passthroughBehavior": "never",
+        "requestTemplates": {"application/json": "$input.params('a')"},
+        "responses": {},
+    }
+    parameter: dict[str, Any] = {"name": "a", "in": "query", "schema": {"type": "string"}}
+    post = {"parameters": [parameter], "responses": {}, "x-amazon-apigateway-integration": integration}
+    definition["paths"] = {"/a": {"post": post}}
+    check_definition(definition)
+    for changed, change, named in (
+        (parameter, {"in": "header"}, "parameter a"),
+        (parameter, {"schema": {"type": "integer"}}, "parameter a"),
+        (parameter, {"allowEmptyValue": True}, "allowEmptyValue"),
+        (definition["x-amazon-apigateway-request-validators"]["all"], {"validateHeaders": True}, "validateHeaders"),
+        (integration["requestTemplates"], {"application/json": "$input.params().querystring"}, r"input\.params"),
+    ):
+        before = dict(changed)
+        changed.update(change)
+        with pytest.raises(UnsupportedTemplateError, match=named):
+            check_definition(definition)
+        changed.clear()
+        changed.update(before)
+
+
 def test_mapping_templates_are_velocity() -> None:
     """$util.urlEncode encodes as Java does, and a body is text, never a template."""
     assert render("$util.urlEncode($input.body)", "a b&c=*~é$x", {}) == "a+b%26c%3D*%7E%C3%A9%24x"
     assert render("$context.requestId $input.body", "$util.urlEncode(1)", {"requestId": "r"}) == "r $util.urlEncode(1)"
+    parameters = {"a": "b&c"}
+    template = "$util.urlEncode($input.params('a'))-$input.params('none')-"
+    assert render(template, "", {}, lambda name: parameters.get(name, "")) == "b%26c--"

@@ -230,7 +230,7 @@ def test_the_message_of_a_killed_run_comes_again_after_its_time(cloud: Cloud, st
         cloud.wait_until(lambda: cloud.invocations["ScorecardFunction"].crashes > crashes)
         (message,) = cloud.messages("CallbacksQueue")
         assert (message.state, message.receive_count) == ("in flight", 1)
-        cloud.make_visible("CallbacksQueue")
+        cloud.pass_time(3600)
         cloud.wait_until(lambda: cloud.queue_depth("CallbacksQueue") == 0)
         assert len(interference.seen) == 2
 

@@ -5,8 +5,13 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from tests.sandbox.cloud import Cloud
 from tests.sandbox.event_sources import failed_item_identifiers
 from tests.sandbox.lambdas import InvocationError, Invocations, TimedOutError
@@ -186,6 +191,28 @@ def test_the_event_has_lambdas_shape(cloud: Cloud) -> None:
         "colour": {"dataType": "String", "stringValue": "red", "stringListValues": [], "binaryListValues": []}
     }
     assert record["eventSourceARN"].endswith(cloud.resources["Work"].rsplit("/", 1)[-1])
+
+
+def test_an_attribute_of_a_form_is_one_too(cloud: Cloud) -> None:
+    """A message sent as API Gateway sends it, as a form, reaches the function with its attribute."""
+    form = {
+        "Action": "SendMessage",
+        "MessageBody": json.dumps({"do": "tell"}),
+        "MessageAttribute.1.Name": "colour",
+        "MessageAttribute.1.Value.DataType": "String",
+        "MessageAttribute.1.Value.StringValue": "red & blue",
+    }
+    url, body = cloud.resources["Work"], urlencode(form)
+    request = AWSRequest("POST", url, data=body)
+    request.headers["Content-Type"] = "application/x-www-form-urlencoded"
+    administrator = cloud.administrator
+    keys = Credentials(administrator.access_key_id, administrator.secret_access_key)
+    SigV4Auth(keys, "sqs", cloud.region).add_auth(request)
+    requests.post(url, data=body, headers=dict(request.headers), timeout=10).raise_for_status()
+    (record,) = report(cloud)["event"]["Records"]
+    assert record["messageAttributes"] == {
+        "colour": {"dataType": "String", "stringValue": "red & blue", "stringListValues": [], "binaryListValues": []}
+    }
 
 
 def test_the_environment_is_lambdas_own(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,7 @@ class QueuedMessage:
     body: str
     receive_count: int
     state: Literal["visible", "delayed", "in flight"]
+    attributes: Mapping[str, str]
 
 
 class Cloud:
@@ -293,6 +294,7 @@ class Cloud:
                 message.body,
                 message.approximate_receive_count,
                 "delayed" if message.delayed else "visible" if message.visible else "in flight",
+                {name: value["StringValue"] for name, value in message.message_attributes.items()},
             )
             for message in list(self._queue(queue)._messages)
         ]

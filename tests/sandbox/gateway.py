@@ -1,7 +1,7 @@
 """The HTTP front of a deployed REST API: everything it does is read from the API's definition.
 
-Knows what the definition may use and refuses the rest by name: API keys, body validation, gateway responses, and
-integrations of type `aws` with SQS.
+Knows what the definition may use and refuses the rest by name: API keys, validation of the body and of parameters of
+the query string, gateway responses, and integrations of type `aws` with SQS.
 """
 
 import base64
@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote_plus, unquote_plus
+from urllib.parse import parse_qsl, quote_plus, unquote_plus
 
 import airspeed
 import jsonschema
@@ -45,11 +45,14 @@ _OPERATION_KEYS = {
     "summary",
     "operationId",
     "security",
+    "parameters",
     "requestBody",
     "responses",
     f"{_EXTENSION}request-validator",
     f"{_EXTENSION}integration",
 }
+_PARAMETER_KEYS = {"description", "name", "in", "required", "schema"}
+_VALIDATOR_KEYS = {"validateRequestBody", "validateRequestParameters"}
 _INTEGRATION_KEYS = {
     "type",
     "httpMethod",
@@ -67,6 +70,7 @@ _HEADER_PARAMETER = "integration.request.header."
 
 _VARIABLES = {
     "input.body",
+    "input.params",
     "util.urlEncode",
     "util.urlDecode",
     "util.base64Encode",
@@ -81,6 +85,7 @@ _GATEWAY_RESPONSES = {
     "INVALID_API_KEY": (403, "Forbidden"),
     "MISSING_AUTHENTICATION_TOKEN": (403, "Missing Authentication Token"),
     "BAD_REQUEST_BODY": (400, "Invalid request body"),
+    "BAD_REQUEST_PARAMETERS": (400, "Missing required request parameters"),
     "REQUEST_TOO_LARGE": (413, "Request Too Long"),
     "UNSUPPORTED_MEDIA_TYPE": (415, "Unsupported Media Type"),
     "THROTTLED": (429, "Too Many Requests"),
@@ -93,17 +98,23 @@ _GATEWAY_RESPONSES = {
 class _RefusedError(Exception):
     """The gateway answers by itself, with one of its gateway responses."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, details: str = "") -> None:
         super().__init__(kind)
         self.kind = kind
+        self.details = details
 
 
 @dataclass(frozen=True)
 class _Request:
     method: str
     path: str
+    query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+
+    def parameter(self, name: str) -> str:
+        """Look in the query string and then in the headers; no path of ours has parameters."""
+        return self.query.get(name, self.headers.get(name.lower(), ""))
 
     @property
     def media_type(self) -> str:
@@ -160,10 +171,10 @@ class Gateway:
             self._validate(request, operation)
             return self._integrate(request, stage, operation[f"{_EXTENSION}integration"])
         except _RefusedError as refusal:
-            return self._gateway_response(refusal.kind)
+            return self._gateway_response(refusal.kind, refusal.details)
 
     def _route(self, request: _Request) -> tuple[str, Mapping[str, Any]]:
-        stage, _, path = request.path.partition("?")[0].removeprefix("/").partition("/")
+        stage, _, path = request.path.removeprefix("/").partition("/")
         operation = self._api.definition["paths"].get(f"/{path}", {}).get(request.method.lower())
         if stage not in self._api.stages or operation is None:
             raise _RefusedError("MISSING_AUTHENTICATION_TOKEN")
@@ -174,11 +185,22 @@ class Gateway:
             self._keys.use(request.headers.get("x-api-key"), stage)
 
     def _validate(self, request: _Request, operation: Mapping[str, Any]) -> None:
-        validator = operation.get(f"{_EXTENSION}request-validator")
+        name = operation.get(f"{_EXTENSION}request-validator")
+        validator = self._api.definition[f"{_EXTENSION}request-validators"][name] if name is not None else {}
+        if validator.get("validateRequestParameters"):
+            self._validate_parameters(request, operation)
+        if validator.get("validateRequestBody"):
+            self._validate_body(request, operation)
+
+    def _validate_parameters(self, request: _Request, operation: Mapping[str, Any]) -> None:
+        required = [item["name"] for item in operation.get("parameters", []) if item.get("required")]
+        missing = [name for name in required if not request.query.get(name)]
+        if missing:
+            raise _RefusedError("BAD_REQUEST_PARAMETERS", f": [{', '.join(missing)}]")
+
+    def _validate_body(self, request: _Request, operation: Mapping[str, Any]) -> None:
         content = operation.get("requestBody", {}).get("content", {})
-        if validator is None or request.media_type not in content:
-            return
-        if not self._api.definition[f"{_EXTENSION}request-validators"][validator]["validateRequestBody"]:
+        if request.media_type not in content:
             return
         schema = {**content[request.media_type]["schema"], "components": self._api.definition.get("components", {})}
         try:
@@ -192,7 +214,8 @@ class Gateway:
             # passthroughBehavior `never`, the only one that check_definition lets by.
             raise _RefusedError("UNSUPPORTED_MEDIA_TYPE")
         request_id = str(uuid.uuid4())
-        body = render(template, request.body.decode("utf-8", "replace"), self._context(request, stage, request_id))
+        context = self._context(request, stage, request_id)
+        body = render(template, request.body.decode("utf-8", "replace"), context, request.parameter)
         status, answer = self._call_queue(integration, body)
         for pattern, mapping in sorted(integration["responses"].items(), key=lambda item: item[0] == "default"):
             if pattern == "default" or re.fullmatch(pattern, str(status)):
@@ -239,11 +262,11 @@ class Gateway:
             raise _RefusedError("INTEGRATION_FAILURE") from None
         return response.status_code, response.text
 
-    def _gateway_response(self, kind: str) -> _Response:
+    def _gateway_response(self, kind: str, details: str = "") -> _Response:
         status, message = _GATEWAY_RESPONSES[kind]
         responses = self._api.definition.get(f"{_EXTENSION}gateway-responses", {})
         custom = responses.get(kind) or responses.get("DEFAULT_5XX" if status >= 500 else "DEFAULT_4XX") or {}
-        body = custom.get("responseTemplates", {}).get("application/json", json.dumps({"message": message}))
+        body = custom.get("responseTemplates", {}).get("application/json", json.dumps({"message": message + details}))
         return _Response(int(custom.get("statusCode", status)), body, {"x-amzn-ErrorType": kind})
 
 
@@ -304,6 +327,8 @@ def check_definition(definition: Mapping[str, Any]) -> None:
     )
     for name, response in gateway_responses.items():
         _refuse_unknown(f"gateway response {name}", response, _RESPONSE_KEYS)
+    for name, validator in definition.get(f"{_EXTENSION}request-validators", {}).items():
+        _refuse_unknown(f"request validator {name}", validator, _VALIDATOR_KEYS)
     for path, methods in definition["paths"].items():
         for method, operation in methods.items():
             _check_operation(f"{method} {path}", operation, definition)
@@ -317,6 +342,10 @@ def _check_operation(name: str, operation: Mapping[str, Any], definition: Mappin
     validator = operation.get(f"{_EXTENSION}request-validator")
     if validator is not None and validator not in definition.get(f"{_EXTENSION}request-validators", {}):
         raise UnsupportedTemplateError(f"{name}: request validator {validator} is not defined")
+    for parameter in operation.get("parameters", []):
+        _refuse_unknown(f"{name} parameter", parameter, _PARAMETER_KEYS)
+        if (parameter["in"], parameter["schema"]) != ("query", {"type": "string"}):
+            raise UnsupportedTemplateError(f"{name}: parameter {parameter['name']} is no text of the query string")
     integration = operation[f"{_EXTENSION}integration"]
     _refuse_unknown(f"{name} integration", integration, _INTEGRATION_KEYS)
     if integration["type"].lower() != "aws" or not _QUEUE_URI.fullmatch(integration["uri"]):
@@ -345,21 +374,24 @@ def _check_mapping_template(name: str, template: str) -> None:
     for variable in re.findall(r"\$!?\{?([\w-]+(?:\.[\w-]+)?)", template):
         if variable not in _VARIABLES:
             raise UnsupportedTemplateError(f"{name}: ${variable} in a mapping template")
+    if re.search(r"input\.params(?!\('[^']+'\))", template):
+        raise UnsupportedTemplateError(f"{name}: $input.params without a name in a mapping template")
 
 
-def render(template: str, body: str, context: Mapping[str, str]) -> str:
-    """Execute a mapping template (Velocity) with `$input.body`, `$util` and `$context`."""
+def render(template: str, body: str, context: Mapping[str, str], parameter: Callable[[str], str] = lambda _: "") -> str:
+    """Execute a mapping template (Velocity) with `$input.body`, `$input.params`, `$util` and `$context`."""
     rendered: str = airspeed.Template(template).merge(
-        {"input": _Input(body), "util": _Util(), "context": dict(context)}
+        {"input": _Input(body, parameter), "util": _Util(), "context": dict(context)}
     )
     return rendered
 
 
 @dataclass(frozen=True)
 class _Input:
-    """$input: the request's body, as text."""
+    """$input: the request's body, as text, and its parameters, empty where they are missing."""
 
     body: str
+    params: Callable[[str], str]
 
 
 def _java_url_encode(text: str) -> str:
@@ -393,7 +425,11 @@ class _FrontHandler(Handler):
 
     def _handle(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        response = self.server.respond(_Request(self.command, self.path, headers, self.read_body()))
+        path, _, query = self.path.partition("?")
+        request = _Request(
+            self.command, path, dict(parse_qsl(query, keep_blank_values=True)), headers, self.read_body()
+        )
+        response = self.server.respond(request)
         self.answer(response.status, response.body.encode(), response.headers)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _handle
