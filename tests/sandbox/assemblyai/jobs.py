@@ -67,6 +67,8 @@ class Jobs:
         self.deliveries: list[Delivery] = []
         self.outcomes = dict(outcomes)
         self.endless: set[str] = set()
+        self.online = threading.Event()
+        self.online.set()
         self._account = account
         self._ledger = ledger
         self._network = network
@@ -142,6 +144,7 @@ class Jobs:
     def stop(self) -> None:
         """Give up all waiting: unfinished jobs stay as they are, undelivered webhooks are not tried again."""
         self._stop.set()
+        self.online.set()
         with self._lock:
             self._place_freed.notify_all()
             for job in self.by_id.values():
@@ -173,7 +176,7 @@ class Jobs:
             if status == "completed":
                 self._ledger.add_transcript(job.recording, job.transcript)
         if job.delivery is not None:
-            deliver(job.delivery, self._network, self._clock, self._stop)
+            deliver(job.delivery, self._network, self._clock, online=self.online, stop=self._stop)
 
     @contextmanager
     def _place(self) -> Iterator[None]:

@@ -4,18 +4,19 @@ import http.server
 import logging
 import re
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import partial
 from json import dumps, loads
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.sandbox.assemblyai import gateway, outcomes, transcripts, understanding
@@ -30,9 +31,6 @@ from tests.sandbox.assemblyai.transcripts import Account
 from tests.sandbox.assemblyai.webhooks import Delivery
 from tests.sandbox.assemblyai.wire import RefusedError, Request, Response
 from tests.sandbox.interference import Answers, LostError, Refuse, SideEffects, Spoil, describe_assemblyai_request
-
-if TYPE_CHECKING:
-    import socket
 
 PUBLIC_URL = "https://api.assemblyai.com/v2/transcript"
 NEGATIVE_BALANCE = "Your current account balance is negative. Please top up to continue using the API."
@@ -95,8 +93,7 @@ class AssemblyAI:
         self._stop = threading.Event()
         self.exchanges: list[Exchange] = []
         self._effects: SideEffects | None = None
-        self._server = _Server(("127.0.0.1", port), self._handle)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._listen(port)
 
     @property
     def url(self) -> str:
@@ -111,11 +108,44 @@ class AssemblyAI:
     def stop(self) -> None:
         """End all connections, jobs and deliveries."""
         self._stop.set()
+        self._hang_up()
+        self._jobs.stop()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Be down inside a `with` block, and back at the same address after it.
+
+        All connections end, and what was asked is carried out but not answered. Jobs go on; callbacks wait.
+        """
+        port = int(self._server.server_address[1])
+        self._jobs.online.clear()
+        self._hang_up()
+        with socket.socket() as place:
+            # Bound, though nobody listens: no connection of somebody else's begins at this port meanwhile.
+            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            place.bind(("127.0.0.1", port))
+            try:
+                yield
+            finally:
+                if not self._stop.is_set():
+                    self._listen(port)
+                    self._thread.start()
+                    self._jobs.online.set()
+
+    def restart(self, away_seconds: float = 1.0) -> None:
+        """Be down for so many of the service's seconds."""
+        with self.away():
+            self._clock.wait(self._stop, away_seconds)
+
+    def _listen(self, port: int) -> None:
+        self._server = _Server(("127.0.0.1", port), self._handle)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def _hang_up(self) -> None:
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
-        self._jobs.stop()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -510,6 +540,9 @@ class _Server(http.server.ThreadingHTTPServer):
     def server_close(self) -> None:
         super().server_close()
         for connection in list(self._connections):
+            # A request on its way is not read any more.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
             self.shutdown_request(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:

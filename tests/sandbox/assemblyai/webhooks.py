@@ -40,11 +40,19 @@ class Delivery:
         return statuses[-1] if statuses else None
 
 
-def deliver(delivery: Delivery, network: Network, clock: Clock, stop: threading.Event) -> None:
-    """Try until the receiver takes the callback, refuses it, or all tries are spent. Ends early on `stop`."""
+def deliver(
+    delivery: Delivery, network: Network, clock: Clock, *, online: threading.Event, stop: threading.Event
+) -> None:
+    """Try until the receiver takes the callback, refuses it, or all tries are spent.
+
+    A try waits until `online` is set. Ends early on `stop`; who sets that sets `online` too.
+    """
     body = json.dumps({"transcript_id": delivery.transcript_id, "status": delivery.status}).encode()
     for number in range(ATTEMPTS):
-        if number and clock.wait(stop, INTERVAL_SECONDS):
+        if number:
+            clock.wait(stop, INTERVAL_SECONDS)
+        online.wait()
+        if stop.is_set():
             return
         attempt = _attempt(delivery, body, network, clock)
         delivery.attempts.append(attempt)
