@@ -193,6 +193,21 @@ def test_the_submit_role_does_its_work_and_no_more(cloud: Cloud, recordings: str
     assert "allowed" not in {name: error_code(call) for name, call in refusals.items()}.values()
 
 
+def test_used_permissions_are_what_was_needed_and_granted(cloud: Cloud, recordings: str) -> None:
+    """A call, a link's use and a look at what is missing leave a trace; what was refused does not."""
+    role, missing = signer(cloud, "ScorecardFunction"), cloud.resources["ScorecardsBucket"]
+    error_code(lambda: role.head_object(Bucket=missing, Key="transcripts/none.json"))
+    error_code(lambda: role.put_object(Bucket=missing, Key="submissions/none.json"))
+    used = cloud.used_permissions()["ScorecardRole"]
+    assert ("s3:GetObject", f"arn:aws:s3:::{missing}/transcripts/none.json") in used
+    assert ("s3:ListBucket", f"arn:aws:s3:::{missing}") in used
+    assert ("s3:PutObject", f"arn:aws:s3:::{missing}/submissions/none.json") not in used
+    cloud.client("s3").put_object(Bucket=recordings, Key="linked.mp3", Body=b"sound")
+    fetch(presigned(signer(cloud), recordings, "linked.mp3"))
+    assert ("s3:GetObject", f"arn:aws:s3:::{recordings}/linked.mp3") in cloud.used_permissions()["SubmitRole"]
+    assert cloud.used_permissions().keys() <= {"SubmitRole", "ScorecardRole", "WebhookRole"}
+
+
 def test_a_role_is_known_by_its_secret(cloud: Cloud) -> None:
     """A wrong secret key signs nothing."""
     stranger = signer(cloud, secret="another")

@@ -101,6 +101,14 @@ def test_callbacks_are_queued_as_they_are(cloud: Cloud) -> None:
     check_callbacks_are_queued_as_they_are(cloud)
 
 
+def test_the_gateways_role_sends_and_no_more(cloud: Cloud) -> None:
+    """Sending into the one queue is all that the integration uses of its role."""
+    call_back(cloud)
+    queue = cloud.resources["CallbacksQueue"].rsplit("/", 1)[-1]
+    sending = ("sqs:SendMessage", f"arn:aws:sqs:eu-west-1:123456789012:{queue}")
+    assert cloud.used_permissions() == {"WebhookRole": {sending}}
+
+
 def test_strangers_are_refused(cloud: Cloud) -> None:
     """The operation asks for an API key of the usage plan."""
     check_strangers_are_refused(cloud)

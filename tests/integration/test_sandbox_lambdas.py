@@ -242,6 +242,15 @@ def test_a_process_is_used_again(cloud: Cloud) -> None:
     assert report(cloud)["warm"] > 1
 
 
+def test_the_role_serves_lambda_too(cloud: Cloud) -> None:
+    """Lambda receives and deletes with the function's role, beside what the function does with it."""
+    send(cloud, {"do": "tell"})
+    report(cloud)
+    cloud.wait_until(lambda: cloud.queue_depth("Work") == 0)
+    used = {(action, arn.split(":")[5].split("-")[1]) for action, arn in cloud.used_permissions()["WorkerRole"]}
+    assert used == {("sqs:ReceiveMessage", "Work"), ("sqs:DeleteMessage", "Work"), ("sqs:SendMessage", "Reports")}
+
+
 def test_only_the_failed_message_of_a_batch_comes_again(cloud: Cloud) -> None:
     """A message named in batchItemFailures stays hidden, comes again, and ends in the dead-letter queue."""
     send(cloud, {"do": "fail"}, {"do": "nothing"})

@@ -199,11 +199,18 @@ class Account:
             question, identity=identity, resource=self._resource_policies(resource), boundaries=boundaries
         )
 
+    def used_permissions(self) -> Mapping[str, set[Permission]]:
+        """Return what each role was asked for and had, over all its sessions, by the role's name."""
+        used: dict[str, set[Permission]] = {}
+        for caller_arn, permissions in self._guard.used_permissions().items():
+            if caller_arn != self._administrator_arn:
+                used.setdefault(_role_name(caller_arn), set()).update(permissions)
+        return used
+
     def _identity_policies(self, caller_arn: str) -> tuple[list[Policy], list[Policy]]:
         if caller_arn == self._administrator_arn:
             return [_everything()], []
-        role_name = caller_arn.split(":", 5)[5].split("/")[1]
-        role = self._role(f"arn:{self.partition}:iam::{self.account_id}:role/{role_name}")
+        role = self._role(f"arn:{self.partition}:iam::{self.account_id}:role/{_role_name(caller_arn)}")
         documents = [*role.policies.values(), *(_default_version(policy) for policy in role.managed_policies.values())]
         boundaries = []
         if role.permissions_boundary_arn:
@@ -368,6 +375,11 @@ class _QuietRequestHandler(MotoRequestHandler):
     def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:
         """End the connection; werkzeug would wait for the next request on it."""
         self.close_connection = True
+
+
+def _role_name(caller_arn: str) -> str:
+    """Read it from the ARN of the role itself, or of a session of it."""
+    return caller_arn.split(":", 5)[5].split("/")[1]
 
 
 def _default_version(policy: ManagedPolicy) -> str:

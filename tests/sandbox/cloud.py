@@ -266,6 +266,14 @@ class Cloud:
         arn = self._deployment.resources.get(role, "Arn")
         return self._account.is_permitted(arn, (action, resource_arn))
 
+    def used_permissions(self) -> Mapping[str, set[tuple[str, str]]]:
+        """Return the actions that the stack's roles have used so far, each with its resource, by the role's logical id.
+
+        Lambda's calls for a function's queue count, and the use of a link counts for the role that signed it.
+        """
+        used = self._account.used_permissions()
+        return {role: used[name] for role, name in self.resources.items() if name in used}
+
     # What happened.
 
     def mails(self) -> list[Mail]:

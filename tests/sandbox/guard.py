@@ -69,11 +69,18 @@ class Guard:
         self._moto = moto
         self._faults: list[Fault] = []
         self._intercept: Intercept = _let_be
+        self._used: dict[str, set[Permission]] = {}
+        self._used_lock = threading.Lock()
         self._stopped = threading.Event()
 
     def stop(self) -> None:
         """Release the calls that a fault delays."""
         self._stopped.set()
+
+    def used_permissions(self) -> dict[str, set[Permission]]:
+        """Return what was permitted to each caller so far, by the caller's ARN."""
+        with self._used_lock:
+            return {arn: set(permissions) for arn, permissions in self._used.items()}
 
     @contextmanager
     def fault(self, fault: Fault) -> Iterator[None]:
@@ -124,7 +131,7 @@ class Guard:
         check_signature(request, signature, caller.secret_access_key, self._authority.region)
         call = self._authority.complete(Call.parse(request, signature.scope))
         for permission in needed_permissions(call, self._authority.account_id):
-            if not self._authority.is_permitted(caller.arn, permission):
+            if not self._may(caller, permission):
                 raise _access_denied(call, caller, permission)
         for refuse in strictness.REFUSALS:
             refuse(call)
@@ -141,8 +148,14 @@ class Guard:
         return response
 
     def _may_list(self, call: Call, caller: Caller) -> bool:
-        bucket = f"arn:aws:s3:::{call.parameters['Bucket']}"
-        return self._authority.is_permitted(caller.arn, ("s3:ListBucket", bucket))
+        return self._may(caller, ("s3:ListBucket", f"arn:aws:s3:::{call.parameters['Bucket']}"))
+
+    def _may(self, caller: Caller, permission: Permission) -> bool:
+        if not self._authority.is_permitted(caller.arn, permission):
+            return False
+        with self._used_lock:
+            self._used.setdefault(caller.arn, set()).add(permission)
+        return True
 
     def _suffer(self, call: Call) -> None:
         for fault in list(self._faults):
