@@ -1,22 +1,27 @@
-"""What arrives in CallbacksQueue, and whose recording a transcript belongs to. Pure."""
+"""What arrives in CallbacksQueue, and whose recording it is about. Pure."""
 
-import base64
+from collections.abc import Mapping
 from typing import Literal
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from callcoach.documents import decode_key
 from callcoach.errors import MalformedMessage
+
+# The message attribute, and the field of the webhook's address that it is copied from, with the encoded key.
+RECORDING = "recording"
 
 
 class Callback(msgspec.Struct, frozen=True):
     """AssemblyAI's notice that a transcript ended, or our own that it is overdue.
 
-    status is a hint and nothing more: the transcript itself is read with our own key.
+    status and recording are hints and nothing more: the transcript itself is read with our own key, and has to be the
+    one that the recording's submission names.
     """
 
     transcript_id: str
     status: str
+    recording: str
 
     @property
     def says_completed(self) -> bool:
@@ -29,23 +34,13 @@ class _Body(msgspec.Struct):
     status: Literal["completed", "error", "overdue"]
 
 
-def read_callback(body: str) -> Callback:
+def read_callback(body: str, attributes: Mapping[str, str]) -> Callback:
     """Read a message of CallbacksQueue. Raises MalformedMessage when it is no callback."""
     try:
         said = msgspec.json.decode(body, type=_Body)
     except msgspec.DecodeError as fault:
         raise MalformedMessage(f"not a callback: {fault}") from fault
-    return Callback(transcript_id=said.transcript_id, status=said.status)
-
-
-def recording_key(webhook_url: str | None) -> str | None:
-    """Return the recording's key from the address that the transcript echoes; None when the address is not ours."""
-    try:
-        named = parse_qs(urlsplit(webhook_url or "").query).get("recording", [])
-        if len(named) != 1:
-            return None
-        text = named[0].encode("ascii")
-        return base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-    except ValueError:
-        # No URL, no base64 or no UTF-8.
-        return None
+    recording = decode_key(attributes.get(RECORDING, ""))
+    if not recording:
+        raise MalformedMessage("the callback names no recording")
+    return Callback(transcript_id=said.transcript_id, status=said.status, recording=recording)

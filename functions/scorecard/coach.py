@@ -2,6 +2,9 @@
 
 A question is paid for by the token, so a call gets at most three. A repair names the field and the fault and never the
 right answer: a quote that we had told the model would prove nothing.
+
+The conversation is a function of the call and of what was answered so far. Each attempt is kept as soon as it is paid
+for, so a run that ends in the middle is taken up by the next where it was, without asking anything twice.
 """
 
 import hashlib
@@ -23,6 +26,7 @@ NAMED_FIELDS = 12
 
 Complete = Callable[[Mapping[str, object]], Completion]
 Check = Callable[[Reply], list[str]]
+Keep = Callable[[Sequence["CoachAttempt"]], None]
 
 _REASONS = {
     "truncated": "coach_truncated",
@@ -47,11 +51,11 @@ _SHORTER = "Your last answer was longer than the room for it. Use at most half o
 class CoachAttempt(msgspec.Struct, frozen=True):
     """One question to a model that was paid for, or may have been, as replies/<recording key>.json keeps it.
 
-    finish_reason: the provider's own word; "" when no answer came.
+    question_sha256: of the model and all messages; finish_reason: the provider's own word; "" when no answer came.
     """
 
     model: str
-    request_sha256: str
+    question_sha256: str
     finish_reason: str
     content: str
     input_tokens: int | None
@@ -59,12 +63,16 @@ class CoachAttempt(msgspec.Struct, frozen=True):
 
 
 class CoachOutcome(msgspec.Struct, frozen=True):
-    """The coach's reply and the attempt that gave it, or the reason why there is none; and every paid attempt."""
+    """The coach's reply and the attempt that gave it, or the reason why there is none; and every paid attempt.
+
+    refused: models that AssemblyAI would not let answer, with what it said.
+    """
 
     reply: Reply | None
     reason: str | None
     attempts: list[CoachAttempt]
     answered_by: CoachAttempt | None = None
+    refused: dict[str, str] = {}
 
 
 class _Answer(NamedTuple):
@@ -91,19 +99,27 @@ class Coach:
         self._not_taken: dict[str, set[str]] = {}
 
     def ask(
-        self, question: Question, complete: Complete, unusable_fields: Check, *, attempt_number: int = 1
+        self,
+        question: Question,
+        complete: Complete,
+        unusable_fields: Check,
+        *,
+        earlier: Sequence[CoachAttempt] = (),
+        keep: Keep = lambda _: None,
+        first_run: bool = True,
     ) -> CoachOutcome:
         """Ask until a reply can be used, each model once and once again with what was wrong.
 
-        unusable_fields: the fields of a reply that are worth a second question; attempt_number: how many runs have
-        asked about this call, this one included. A reply that stays partly wrong is better than none and is returned.
-        Raises TransientError when the first question gets no answer: always when we are to wait, and in the first run
-        when the model is down or says nothing. Once something was paid for, the next model is asked instead.
+        unusable_fields: the fields of a reply that are worth a second question. A reply that stays partly wrong is
+        better than none and is returned. earlier: the attempts that a run before this one has kept; keep: is given all
+        attempts whenever one was paid for, before the next question.
+        Raises what complete raises. But after RequestRefused, and UpstreamUnavailable unless it is the first_run, the
+        next model is asked; and an answer that never came, which may have been paid for, is given up with the last of
+        the MOST_PAID questions.
         """
-        # An earlier run ended with an answer that never came, which may have been paid for.
-        first_run = attempt_number == 1
-        room = MOST_PAID if first_run else MOST_PAID - 1
-        conversation = _Conversation(self, question, complete, unusable_fields, room=room, may_wait=first_run)
+        conversation = _Conversation(
+            self, question, complete, unusable_fields, earlier=earlier, keep=keep, first_run=first_run
+        )
         for model in self._models:
             answer = conversation.with_model(model)
             if answer is None:
@@ -114,11 +130,16 @@ class Coach:
                 reason="not_a_sales_call" if not_sales else None,
                 attempts=conversation.attempts,
                 answered_by=answer.attempt,
+                refused=conversation.refused,
             )
-        return CoachOutcome(reply=None, reason=conversation.reason, attempts=conversation.attempts)
+        if conversation.unavailable:
+            raise conversation.unavailable
+        return CoachOutcome(
+            reply=None, reason=conversation.reason, attempts=conversation.attempts, refused=conversation.refused
+        )
 
-    def send(self, model: str, question: Question, repair: _Repair, complete: Complete) -> tuple[str, Completion]:
-        """Return the hash of a request and its answer; a parameter that the model does not take is left out."""
+    def send(self, model: str, question: Question, repair: _Repair, complete: Complete) -> Completion:
+        """Return a model's answer; a parameter that it does not take is left out."""
         not_taken = self._not_taken.setdefault(model, set())
         while True:
             request = question.request(
@@ -129,7 +150,7 @@ class Coach:
                 exchange=repair.exchange,
             )
             try:
-                return hashlib.sha256(msgspec.json.encode(request)).hexdigest(), complete(request)
+                return complete(request)
             except RequestRefused as refusal:
                 parameter = _refused_parameter(refusal, request)
                 if parameter is None:
@@ -149,17 +170,21 @@ class _Conversation:
         complete: Complete,
         unusable_fields: Check,
         *,
-        room: int,
-        may_wait: bool,
+        earlier: Sequence[CoachAttempt],
+        keep: Keep,
+        first_run: bool,
     ) -> None:
         self.attempts: list[CoachAttempt] = []
+        self.refused: dict[str, str] = {}
+        self.unavailable: UpstreamUnavailable | None = None
         self.reason = "coach_unavailable"
         self._coach = coach
         self._question = question
         self._complete = complete
         self._unusable_fields = unusable_fields
-        self._room = room
-        self._may_wait = may_wait
+        self._earlier = list(earlier)
+        self._keep = keep
+        self._first_run = first_run
 
     def with_model(self, model: str) -> _Answer | None:
         """Ask a model, and once again if it can do better; return the better answer, which is the later one."""
@@ -169,7 +194,15 @@ class _Conversation:
         answer: _Answer | None = None
         repair: _Repair | None = _Repair()
         for _ in range(QUESTIONS_A_MODEL):
-            attempt = self._attempt(model, repair) if repair is not None and len(self.attempts) < self._room else None
+            if repair is None or len(self.attempts) >= MOST_PAID:
+                break
+            try:
+                attempt = self._attempt(model, repair)
+            except TransientError:
+                if answer is None:
+                    raise
+                # What there is can be used; it is not worth waiting for something better.
+                break
             if attempt is None:
                 break
             later, repair = self._read(attempt)
@@ -177,50 +210,58 @@ class _Conversation:
         return answer
 
     def _attempt(self, model: str, repair: _Repair) -> CoachAttempt | None:
+        sha256 = self._question_sha256(model, repair)
+        if self._earlier and self._earlier[0].question_sha256 == sha256:
+            attempt = self._earlier.pop(0)
+            self.attempts.append(attempt)
+            return attempt
+        # What was answered after a question that is asked otherwise now belongs to another conversation.
+        self._earlier.clear()
         try:
-            sha256, completion = self._coach.send(model, self._question, repair, self._complete)
+            completion = self._coach.send(model, self._question, repair, self._complete)
         except RequestRefused as refusal:
             logger.error("coach model refused", model=model, reason=str(refusal))
             count("CoachRefused")
+            self.refused[model] = refusal.detail
             return None
         except UpstreamUnavailable as fault:
-            if self._may_wait and not self.attempts:
+            if not fault.maybe_paid:
+                if self._first_run:
+                    raise
+                logger.warning("coach model unavailable", model=model, reason=str(fault))
+                self.unavailable = fault
+                return None
+            self._note(CoachAttempt(model, sha256, "", "", None, None))
+            if len(self.attempts) < MOST_PAID:
                 raise
-            self._failed("coach_unavailable", model, str(fault))
-            self.attempts.append(CoachAttempt(model, "", "", "", None, None))
-            return None
-        except TransientError as fault:
-            if not self.attempts:
-                raise
-            self._failed("coach_unavailable", model, str(fault))
-            return None
+            return self.attempts[-1]
         attempt = CoachAttempt(
             model=model,
-            request_sha256=sha256,
+            question_sha256=sha256,
             finish_reason=completion.finish_reason,
             content=completion.content,
             input_tokens=completion.input_tokens,
             output_tokens=completion.output_tokens,
         )
-        self.attempts.append(attempt)
+        self._note(attempt)
         return attempt
+
+    def _note(self, attempt: CoachAttempt) -> None:
+        self.attempts.append(attempt)
+        self._keep(self.attempts)
+
+    def _question_sha256(self, model: str, repair: _Repair) -> str:
+        """Return a hash of what is asked, whatever parameters a model takes."""
+        asked = self._question.request(model, remark=repair.remark, exchange=repair.exchange)
+        return hashlib.sha256(msgspec.json.encode([asked["model"], asked["messages"]])).hexdigest()
 
     def _read(self, attempt: CoachAttempt) -> tuple[_Answer | None, _Repair | None]:
         """Return the answer that an attempt holds, and what to say to get a better one."""
         try:
             reply = read_reply(attempt.content, attempt.finish_reason)
         except UnusableReply as unusable:
-            if unusable.fault == "empty" and self._may_wait and len(self.attempts) == 1:
-                raise UpstreamUnavailable("the coach model answered nothing") from unusable
             self._failed(_REASONS[unusable.fault], attempt.model, unusable.fault)
-            if unusable.fault == "truncated":
-                return None, _Repair(remark=_SHORTER)
-            if unusable.fault == "unreadable":
-                asked = (
-                    f"Your reply cannot be read: {unusable.detail}. Send the whole object again, changed only there."
-                )
-                return None, _Repair(exchange=(("assistant", attempt.content), ("user", asked)))
-            return None, None
+            return None, _repair_of(attempt, unusable)
         if self._question.leaks_into(_texts(msgspec.to_builtins(reply))):
             self._failed("coach_invalid", attempt.model, "leak")
             return None, None
@@ -236,6 +277,16 @@ class _Conversation:
         self.reason = reason
         logger.warning("no usable reply", model=model, reason=reason, fault=fault)
         count("CoachRepliesUnusable")
+
+
+def _repair_of(attempt: CoachAttempt, unusable: UnusableReply) -> _Repair | None:
+    """Return what to say to a model whose answer holds no reply; None for one that will not give any."""
+    if unusable.fault == "truncated":
+        return _Repair(remark=_SHORTER)
+    if unusable.fault == "unreadable":
+        asked = f"Your reply cannot be read: {unusable.detail}. Send the whole object again, changed only there."
+        return _Repair(exchange=(("assistant", attempt.content), ("user", asked)))
+    return _Repair() if unusable.fault == "empty" else None
 
 
 def _other_words(faults: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from callcoach.documents import document_key
+from callcoach.documents import Failure, document_key
 from callcoach.plain_text import ascii_text, clipped, printable, without_links
 from scorecard.phrases import (
     call_facts,
@@ -68,8 +68,11 @@ def message_attributes(scorecard: Scorecard) -> dict[str, str | bool | None]:
     }
 
 
-def render_mail(scorecard: Scorecard, bucket: str) -> tuple[str, str]:
-    """Return the subject and the text of a call's e-mail: ASCII, 72 columns, complete without any link."""
+def render_mail(scorecard: Scorecard, bucket: str, replaces: Failure | None = None) -> tuple[str, str]:
+    """Return the subject and the text of a call's e-mail: ASCII, 72 columns, complete without any link.
+
+    replaces: the failure that people were told of before.
+    """
     coaching = scorecard.coaching
     names = people(scorecard) or file_name(scorecard)
     text = _TEMPLATE.render(
@@ -81,6 +84,7 @@ def render_mail(scorecard: Scorecard, bucket: str) -> tuple[str, str]:
         levels=_level_line(coaching) if coaching else "",
         evidence=evidence_sentence(scorecard),
         report_link=_report_link(scorecard, bucket),
+        replaces=replaces.reason.replace("_", " ") if replaces else "",
     )
     return _subject(scorecard), text
 

@@ -2,13 +2,21 @@
 
 from datetime import UTC, datetime
 
-from callcoach.assemblyai import without_signatures
+from callcoach.assemblyai import transcript_failure
 from callcoach.documents import Submission
 from callcoach.errors import NotFinished, TranscriptFailed
 from callcoach.transcript import Transcript
 
 # How long an overdue transcript is left alone, in times of the first wait: 15 min, 1 h, then 4 h at a time.
 LOOK_AGAIN_FACTORS = (1, 4, 16)
+# A callback that comes before the end is looked after more closely than no callback at all.
+EARLY_CALLBACK_PART = 1 / 15
+
+# The one failure that a late callback may still turn into a scorecard.
+NEVER_FINISHED = "never_finished"
+
+# AssemblyAI writes this into the addresses of a transcript that was deleted, and leaves it completed.
+_DELETED = "deleted_by_user"
 
 
 def look_again_seconds(submission: Submission, now: datetime) -> float:
@@ -24,18 +32,21 @@ def require_finished(transcript: Transcript, submission: Submission, *, overdue:
     overdue: we look by ourselves, because no callback has come.
     Raises NotFinished while it is being made, until the submission's deadline; TranscriptFailed when it failed.
     """
+    if _DELETED in (transcript.webhook_url or ""):
+        raise transcript_deleted()
     if transcript.status in ("queued", "processing"):
         now = datetime.now(UTC)
         if now >= datetime.fromisoformat(submission.deadline_at):
             raise TranscriptFailed(
-                "never_finished",
+                NEVER_FINISHED,
                 f"AssemblyAI has not finished the transcript by {submission.deadline_at}",
                 next_step="Drop the recording again; if it happens again, ask AssemblyAI about the transcript.",
                 retryable=True,
             )
+        wait_seconds = look_again_seconds(submission, now)
         raise NotFinished(
             f"the transcript is {transcript.status}",
-            retry_after_seconds=look_again_seconds(submission, now) if overdue else None,
+            retry_after_seconds=wait_seconds if overdue else wait_seconds * EARLY_CALLBACK_PART,
         )
     if transcript.status != "completed":
         raise transcript_failure(transcript.error or f"status {transcript.status}")
@@ -51,30 +62,11 @@ def require_finished(transcript: Transcript, submission: Submission, *, overdue:
         )
 
 
-def transcript_failure(error: str) -> TranscriptFailed:
-    """Return the failure that AssemblyAI's text stands for; it gives no code."""
-    text = error.casefold()
-    if "download error" in text:
-        # The text holds the recording's link and its signature.
-        return TranscriptFailed(
-            "download_failed",
-            "AssemblyAI could not download the recording",
-            next_step="Drop the recording again; if it happens again, check the bucket's policy and encryption key.",
-            retryable=True,
-        )
-    if "too short" in text:
-        return TranscriptFailed(
-            "audio_too_short", "the recording is too short to transcribe", next_step="Nothing: there is no call in it."
-        )
-    if "does not appear to contain audio" in text or "transcoding failed" in text:
-        return TranscriptFailed(
-            "no_audio",
-            "AssemblyAI finds no sound in the file",
-            next_step="Check that the file plays, and drop it again.",
-        )
+def transcript_deleted() -> TranscriptFailed:
+    """Return the failure of a transcript that is no longer at AssemblyAI."""
     return TranscriptFailed(
-        "transcription_failed",
-        f"AssemblyAI answered: {without_signatures(error)[:300]}",
-        next_step="Drop the recording again; if it happens again, ask AssemblyAI about the transcript.",
+        "transcript_deleted",
+        "the transcript was deleted at AssemblyAI before it was scored, or belongs to another account by now",
+        next_step="Drop the recording again; it is then transcribed and paid for anew.",
         retryable=True,
     )

@@ -1,12 +1,13 @@
 """One call: measured, coached, and written down as a scorecard. Only the question to the coach leaves the process."""
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
 from callcoach.documents import Submission, encode
 from callcoach.transcript import Transcript, Utterance, storable
-from scorecard.coach import Coach, CoachAttempt, CoachOutcome, Complete
+from scorecard.coach import Coach, CoachAttempt, CoachOutcome, Complete, Keep
 from scorecard.coachable import uncoachable_reason
 from scorecard.coaching import Editor, unusable_fields
 from scorecard.english import TRACKERS, is_reliably_english
@@ -84,10 +85,11 @@ class MeasuredCall(msgspec.Struct, frozen=True):
 
 
 class ScoredCall(msgspec.Struct, frozen=True):
-    """A scorecard and the attempts that it rests on."""
+    """A scorecard and the attempts that it rests on. refused_models: those that AssemblyAI would not let answer."""
 
     scorecard: Scorecard
     attempts: list[CoachAttempt]
+    refused_models: dict[str, str] = {}
 
 
 def coach_of(settings: Settings) -> Coach:
@@ -104,12 +106,14 @@ def score_call(
     complete: Complete,
     *,
     coach: Coach | None = None,
-    attempt_number: int = 1,
+    earlier: Sequence[CoachAttempt] = (),
+    keep: Keep = lambda _: None,
+    first_run: bool = True,
 ) -> ScoredCall:
     """Measure a call and let it be coached; complete asks a language model.
 
-    coach: the process's, which remembers what its models do not take; attempt_number: as Coach.ask has it.
-    Raises TransientError when the coach is to be asked later; any other fault ends in a scorecard without coaching.
+    coach: the process's, which remembers what its models do not take; earlier, keep, first_run: as Coach.ask has them.
+    Raises what complete raises when the coach is to be asked later; a refusal ends in a scorecard without coaching.
     """
     call = measure_call(transcript, roles, submission, settings)
     doubt = call.review().status_reason
@@ -122,9 +126,11 @@ def score_call(
         question_about(told),
         complete,
         lambda reply: unusable_fields(reply, told),
-        attempt_number=attempt_number,
+        earlier=earlier,
+        keep=keep,
+        first_run=first_run,
     )
-    return ScoredCall(scorecard=write_scorecard(call, outcome), attempts=outcome.attempts)
+    return ScoredCall(write_scorecard(call, outcome), outcome.attempts, outcome.refused)
 
 
 def measure_call(

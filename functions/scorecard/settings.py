@@ -13,8 +13,11 @@ class Settings(msgspec.Struct, frozen=True):
     assemblyai_api_url: str
     llm_gateway_url: str
     callbacks_queue_url: str
+    callbacks_dlq_url: str
+    recordings_queue_url: str
     scorecards_bucket_name: str
     scorecards_topic_arn: str
+    operations_topic_arn: str
     state_table_name: str
     roles: tuple[str, str]
     target_rep_share: float
@@ -24,3 +27,6 @@ class Settings(msgspec.Struct, frozen=True):
     coach_language: str
     coach_max_minutes: int
     rep_channel: int
+    identifications_per_minute: int
+    coach_requests_per_minute: int
+    delete_at_assemblyai: bool

@@ -1,6 +1,6 @@
 """Which objects are recordings, and what is asked of AssemblyAI about one. Pure."""
 
-import base64
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from callcoach.documents import KEY_LIMIT_BYTES, CallDetails, Recording, Submission
+from callcoach.documents import KEY_LIMIT_BYTES, CallDetails, Recording, Submission, encode_key
 from callcoach.errors import MalformedMessage, SettingsError, UnsupportedRecording
 
 # AssemblyAI's limit for a file that it fetches.
@@ -37,13 +37,32 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(_[a-z]{2})?")
 
 
 class DroppedObject(msgspec.Struct, frozen=True):
-    """An object that was created in the recordings bucket. sequencer orders the events about one key."""
+    """An object that was created in the recordings bucket. sequencer orders the events about one key.
+
+    resubmissions: how often AssemblyAI failed to fetch it, which puts it back; 0 when S3 tells of it.
+    """
 
     bucket: str
     key: str
     etag: str
     size_bytes: int
     sequencer: str
+    resubmissions: int = 0
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What makes two messages the same piece of work."""
+        return {
+            "bucket": self.bucket,
+            "key": self.key,
+            "sequencer": self.sequencer,
+            "resubmissions": str(self.resubmissions),
+        }
+
+    @property
+    def open_job(self) -> str:
+        """The name of this content's place among the jobs that AssemblyAI has in hand."""
+        return _hashed(self.bucket, self.key, self.etag, str(self.resubmissions))
 
 
 class _Bucket(msgspec.Struct):
@@ -60,6 +79,7 @@ class _Object(msgspec.Struct):
 class _Detail(msgspec.Struct):
     bucket: _Bucket
     object: _Object
+    resubmissions: int = 0
 
 
 class _ObjectCreated(msgspec.Struct):
@@ -69,7 +89,10 @@ class _ObjectCreated(msgspec.Struct):
 
 
 def read_event(body: str) -> DroppedObject:
-    """Read the EventBridge event in a message of RecordingsQueue. Raises MalformedMessage when it is none."""
+    """Read the EventBridge event in a message of RecordingsQueue, or what callcoach.resubmission writes like it.
+
+    Raises MalformedMessage when it is neither.
+    """
     try:
         detail = msgspec.json.decode(body, type=_ObjectCreated).detail
     except msgspec.DecodeError as fault:
@@ -80,7 +103,18 @@ def read_event(body: str) -> DroppedObject:
         etag=detail.object.etag,
         size_bytes=detail.object.size,
         sequencer=detail.object.sequencer,
+        resubmissions=detail.resubmissions,
     )
+
+
+def work_id(dropped: DroppedObject) -> str:
+    """Return the name under which the progress of a submission is kept."""
+    return f"submit#{_hashed(*dropped.identity.values())}"
+
+
+def lease_name(dropped: DroppedObject) -> str:
+    """Return the name that a run holds while it submits: one run for each recording, whatever its content."""
+    return f"submit#{_hashed(dropped.bucket, dropped.key)}"
 
 
 def is_folder(dropped: DroppedObject) -> bool:
@@ -170,12 +204,19 @@ def call_details(recording: Recording, in_key: Mapping[str, str] | None = None) 
 
 
 def transcript_options(
-    recording: Recording, *, speech_models: tuple[str, ...], language: str, disfluencies: bool, rep_channel: int = 0
+    recording: Recording,
+    *,
+    speech_models: tuple[str, ...],
+    language: str,
+    disfluencies: bool,
+    rep_channel: int = 0,
+    redact_pii: tuple[str, ...] = (),
 ) -> dict[str, object]:
     """Return the options of POST /v2/transcript that may be kept: all but addresses and keys.
 
     language: detect or a code; the recording's metadata field language wins when it is a code.
     rep_channel: 1 or 2 where each side has a channel of its own, 0 where speakers are told apart by voice.
+    redact_pii: the kinds of personal data that are to be left out of the transcript.
     """
     told_apart_by = "multichannel" if rep_channel else "speaker_labels"
     options: dict[str, object] = {"speech_models": list(speech_models), told_apart_by: True}
@@ -190,16 +231,17 @@ def transcript_options(
         options["sentiment_analysis"] = True
     if disfluencies:
         options["disfluencies"] = True
+    if redact_pii:
+        options |= {"redact_pii": True, "redact_pii_policies": list(redact_pii), "redact_pii_sub": "entity_name"}
     return options
 
 
 def webhook_address(webhook_url: str, recording_key: str) -> str:
-    """Return the callback's address for one recording.
+    """Return the callback's address for one recording, which comes back with the callback.
 
-    AssemblyAI echoes it in the transcript, which is how the recording is found again. The key is base64url: file
-    names of customers stay out of URLs and logs.
+    The key is encoded: file names of customers stay out of URLs and logs.
     """
-    return f"{webhook_url}?recording={base64.urlsafe_b64encode(recording_key.encode()).decode().rstrip('=')}"
+    return f"{webhook_url}?recording={encode_key(recording_key)}"
 
 
 def names_object(audio_url: str | None, bucket: str, key: str) -> bool:
@@ -252,6 +294,9 @@ def submission_record(
         asked=asked,
         rep_channel=rep_channel,
         warnings=warnings,
+        dropped_at=_iso(recording.last_modified),
+        open_job=dropped.open_job,
+        resubmissions=dropped.resubmissions,
     )
 
 
@@ -273,3 +318,8 @@ def _utc(text: str) -> str | None:
         return _iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None
+
+
+def _hashed(*parts: str) -> str:
+    """Return a short name for what the parts say together; none of them can be read from it."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -11,9 +11,11 @@ class Settings(msgspec.Struct, frozen=True):
     webhook_url: str
     webhook_secret_arn: str
     recordings_queue_url: str
+    recordings_dlq_url: str
     callbacks_queue_url: str
     scorecards_bucket_name: str
     scorecards_topic_arn: str
+    operations_topic_arn: str
     state_table_name: str
     speech_models: tuple[str, ...]
     language: str
@@ -24,3 +26,5 @@ class Settings(msgspec.Struct, frozen=True):
     recording_url_seconds: int
     overdue_after_seconds: int
     transcript_deadline_hours: int
+    max_open_jobs: int
+    redact_pii: tuple[str, ...]

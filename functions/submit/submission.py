@@ -1,38 +1,58 @@
 """Submitting one recording."""
 
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from callcoach.assemblyai import AssemblyAI
-from callcoach.documents import Failure, Recording, Submission, encode
-from callcoach.errors import RequestRefused, UnsupportedRecording
+from callcoach.documents import Failure, Recording, Submission, encode, encode_key, is_earlier
+from callcoach.errors import JobsFull, PermanentError, RequestRefused, UnsupportedRecording
+from callcoach.failures import Failures
 from callcoach.idempotency import Outcome
 from callcoach.observability import count, logger
-from callcoach.queue import Queue
+from callcoach.operators import Operators
+from callcoach.queue import Message, Queue
+from callcoach.state import Progress, State
 from callcoach.storage import Documents, Recordings
+from callcoach.work import GaveUp
 from submit.recording import (
     DroppedObject,
     details_in_key,
+    is_folder,
     key_pattern,
+    lease_name,
     names_object,
+    read_event,
     replacement_models,
     require_recording,
     submission_record,
     transcript_options,
     webhook_address,
+    work_id,
 )
 from submit.settings import Settings
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
 WEBHOOK_KEY_HEADER = "x-api-key"
+
+# AssemblyAI's clock, S3's and ours may differ by this much.
+CLOCKS_DIFFER = timedelta(seconds=5)
+
+# A job whose end nobody has told us of keeps its place for so long after its deadline.
+PLACE_EXTRA_HOURS = 1
 
 
 class Submitter:
     """Makes one transcription job per dropped content, and the message that looks after it.
 
-    Every step may run again: the submission's record is written before anything depends on it, and a second run finds
-    that record or, if it was never written, the job itself.
+    Every step may run again. Before the job is paid for, a place among the open jobs is taken under the content's own
+    name: a run that finds it taken looks for the job of the run before. The submission's record is written before
+    anything depends on it.
     """
 
     def __init__(
@@ -41,24 +61,90 @@ class Submitter:
         *,
         recordings: Recordings,
         documents: Documents,
+        failures: Failures,
         callbacks: Queue,
+        state: State,
+        operators: Operators,
         assemblyai: Callable[[], AssemblyAI],
         webhook_key: Callable[[], str],
+        once: Callable[[Callable[..., Outcome]], Callable[..., Outcome]],
     ) -> None:
+        """Take the collaborators; once makes a function run once for each identity."""
         self._settings = settings
         self._key_pattern = key_pattern(settings.key_pattern)
         self._recordings = recordings
         self._documents = documents
+        self._failures = failures
         self._callbacks = callbacks
+        self._state = state
+        self._operators = operators
         self._assemblyai = assemblyai
         self._webhook_key = webhook_key
+        self._submit_once = once(self._submit)
 
-    def submit(self, dropped: DroppedObject, *, redelivered: bool) -> Outcome:
-        """Submit what was dropped and return its transcript's id, or why there was nothing to do.
+    def work_id(self, message: Message) -> str:
+        """Return the name of the work that a message asks for. Raises MalformedMessage."""
+        return work_id(read_event(message.body))
 
-        redelivered: an earlier run may have made the job without recording it.
-        Raises PermanentError when it cannot be submitted, TransientError when not now.
+    def do(self, message: Message, progress: Progress, context: "LambdaContext") -> frozenset[str]:
+        """Submit what was dropped, once for each time that it was; return which services of AssemblyAI took part.
+
+        Raises Postponed, TransientError and AccountRefused when it cannot be submitted now.
         """
+        dropped = read_event(message.body)
+        if is_folder(dropped):
+            return frozenset()
+        served: set[str] = set()
+        self._submit_once(
+            context=context,
+            identity=dropped.identity,
+            dropped=dropped,
+            tried_before=progress.attempts > 0 or progress.given_up_at > 0,
+            seconds=context.get_remaining_time_in_millis() / 1000,
+            served=served,
+        )
+        return frozenset(served)
+
+    def give_up(self, message: Message, why: GaveUp) -> None:
+        """Record that a recording is not submitted, unless its job was made or a newer one took its place."""
+        dropped = read_event(message.body)
+        recorded = self._recorded(dropped)
+        if recorded and recorded.etag == dropped.etag and recorded.resubmissions == dropped.resubmissions:
+            self._look_after(recorded)
+            return
+        if recorded and is_earlier(dropped.sequencer, recorded.sequencer):
+            return
+        self._state.close_job(dropped.open_job)
+        self._failed(dropped, why.reason, why.detail, next_step=why.next_step, retryable=True)
+
+    def _submit(
+        self, *, identity: dict[str, str], dropped: DroppedObject, tried_before: bool, seconds: float, served: set[str]
+    ) -> Outcome:
+        try:
+            with self._state.lease(lease_name(dropped), seconds):
+                return self._submit_alone(dropped, tried_before=tried_before, served=served)
+        except PermanentError as fault:
+            logger.error("cannot be submitted", reason=fault.reason, sequencer=identity["sequencer"])
+            self._state.close_job(dropped.open_job)
+            self._failed(dropped, fault.reason, fault.detail, next_step=fault.next_step, retryable=fault.retryable)
+            return {"outcome": "failed", "reason": fault.reason}
+
+    def _failed(self, dropped: DroppedObject, reason: str, detail: str, *, next_step: str, retryable: bool) -> None:
+        self._failures.record(
+            Failure(
+                recording=dropped.key,
+                stage="submit",
+                reason=reason,
+                detail=detail,
+                next_step=next_step,
+                retryable=retryable,
+                etag=dropped.etag,
+                sequencer=dropped.sequencer,
+            )
+        )
+
+    def _submit_alone(self, dropped: DroppedObject, *, tried_before: bool, served: set[str]) -> Outcome:
+        """Submit while no other run works on this recording, or find that there is nothing to do."""
         recording = self._recordings.describe(dropped.bucket, dropped.key)
         if recording is None:
             raise UnsupportedRecording(
@@ -70,32 +156,52 @@ class Submitter:
             logger.info("a newer recording lies under this key", sequencer=dropped.sequencer)
             return {"outcome": "superseded"}
         require_recording(dropped.key, recording)
-        earlier = self._earlier(dropped, recording)
-        if earlier and earlier.sequencer != dropped.sequencer:
-            logger.info("this content is submitted already", transcript_id=earlier.transcript_id)
-            return {"outcome": "submitted_already", "transcript_id": earlier.transcript_id}
-        record = earlier or self._make_job(dropped, recording, redelivered=redelivered)
-        overdue = {"transcript_id": record.transcript_id, "status": "overdue"}
-        self._callbacks.send(msgspec.json.encode(overdue).decode(), delay_seconds=self._settings.overdue_after_seconds)
+        recorded = self._recorded(dropped)
+        if recorded and not self._wants_new_job(dropped, recorded):
+            # Dropped again, it may be a call whose scoring was given up: no reason to wait for a callback.
+            self._look_after(recorded, at_once=recorded.sequencer != dropped.sequencer)
+            return {"outcome": "submitted_already", "transcript_id": recorded.transcript_id}
+        other_job = recorded.transcript_id if recorded else None
+        record = self._make_job(dropped, recording, other_job, tried_before=tried_before, served=served)
+        self._look_after(record)
         logger.info("submitted", transcript_id=record.transcript_id, size_bytes=recording.size_bytes)
         count("RecordingsSubmitted")
         return {"outcome": "submitted", "transcript_id": record.transcript_id}
 
-    def _earlier(self, dropped: DroppedObject, recording: Recording) -> Submission | None:
-        """Return the record of a submission of this very content, unless that one failed."""
+    def _recorded(self, dropped: DroppedObject) -> Submission | None:
+        """Return the record of the last submission under this key, whatever its content."""
         body = self._documents.read("submissions", dropped.key)
-        if body is None:
-            return None
-        earlier = msgspec.json.decode(body, type=Submission)
-        if earlier.etag != recording.etag:
-            return None
-        if earlier.sequencer != dropped.sequencer:
-            failed = self._documents.read("failures", dropped.key)
-            if failed and msgspec.json.decode(failed, type=Failure).transcript_id == earlier.transcript_id:
-                return None
-        return earlier
+        return msgspec.json.decode(body, type=Submission) if body else None
 
-    def _make_job(self, dropped: DroppedObject, recording: Recording, *, redelivered: bool) -> Submission:
+    def _wants_new_job(self, dropped: DroppedObject, recorded: Submission) -> bool:
+        """Whether what was dropped is to be paid for although there is a submission under its name."""
+        if recorded.etag != dropped.etag or recorded.resubmissions < dropped.resubmissions:
+            return True
+        if recorded.sequencer == dropped.sequencer:
+            return False
+        # Dropped again: a transcript that failed is made anew, one that only was not scored is not.
+        body = self._documents.read("failures", dropped.key)
+        failed = msgspec.json.decode(body, type=Failure) if body else None
+        return failed is not None and failed.stage == "transcribe" and failed.transcript_id == recorded.transcript_id
+
+    def _look_after(self, record: Submission, *, at_once: bool = False) -> None:
+        """Send the message that asks what became of a transcript, when its callback is overdue or at once."""
+        overdue = {"transcript_id": record.transcript_id, "status": "overdue"}
+        self._callbacks.send(
+            msgspec.json.encode(overdue).decode(),
+            attributes={"recording": encode_key(record.recording)},
+            delay_seconds=0 if at_once else self._settings.overdue_after_seconds,
+        )
+
+    def _make_job(
+        self,
+        dropped: DroppedObject,
+        recording: Recording,
+        other_job: str | None,
+        *,
+        tried_before: bool,
+        served: set[str],
+    ) -> Submission:
         settings = self._settings
         asked = transcript_options(
             recording,
@@ -103,15 +209,21 @@ class Submitter:
             language=settings.language,
             disfluencies=settings.disfluencies,
             rep_channel=settings.rep_channel,
+            redact_pii=settings.redact_pii,
         )
         warnings: list[str] = []
+        place_since = self._take_place(dropped)
         assemblyai = self._assemblyai()
         try:
-            transcript_id = self._unrecorded(assemblyai, dropped, recording) if redelivered else None
+            transcript_id = None
+            if place_since is not None or tried_before:
+                since = datetime.fromtimestamp(place_since, UTC) if place_since else recording.last_modified
+                transcript_id = self._unrecorded(assemblyai, dropped, since - CLOCKS_DIFFER, other_job)
             if transcript_id is None:
                 transcript_id = self._post(assemblyai, dropped, asked, warnings)
         finally:
             assemblyai.close()
+            served |= assemblyai.served
         record = submission_record(
             dropped,
             recording,
@@ -127,17 +239,34 @@ class Submitter:
         self._documents.write("submissions", dropped.key, encode(record))
         return record
 
-    def _unrecorded(self, assemblyai: AssemblyAI, dropped: DroppedObject, recording: Recording) -> str | None:
-        """Find the job of an earlier run that ended between AssemblyAI's answer and our record."""
-        # A job older than the content is about another content of the same name.
-        oldest = recording.last_modified - timedelta(seconds=5)
-        for row in assemblyai.recent_transcripts():
+    def _take_place(self, dropped: DroppedObject) -> float | None:
+        """Take a place among the open jobs; return since when this content has had it, None for a new one."""
+        hours = self._settings.transcript_deadline_hours + PLACE_EXTRA_HOURS
+        try:
+            return self._state.open_job(
+                dropped.open_job, limit=self._settings.max_open_jobs, lives_seconds=hours * 3600
+            )
+        except LookupError:
+            wait_seconds = random.uniform(15, 45)  # noqa: S311 - jitter, not a secret
+            raise JobsFull(
+                f"{self._settings.max_open_jobs} jobs are open at AssemblyAI", retry_after_seconds=wait_seconds
+            ) from None
+
+    def _unrecorded(
+        self, assemblyai: AssemblyAI, dropped: DroppedObject, oldest: datetime, other_job: str | None
+    ) -> str | None:
+        """Find the job of an earlier run that ended between AssemblyAI's answer and our record.
+
+        A job older than that is about another content of the same name, and other_job is known to be.
+        """
+        for row in assemblyai.transcripts_since(oldest):
             if (
                 row.status != "error"
-                and row.created_at >= oldest
+                and row.id != other_job
                 and names_object(row.audio_url, dropped.bucket, dropped.key)
             ):
                 logger.warning("found the job of an interrupted run", transcript_id=row.id)
+                count("InterruptedJobsFound")
                 return row.id
         return None
 
@@ -166,4 +295,11 @@ class Submitter:
             warnings.append(f"AssemblyAI refused the speech models {wanted}; {instead} was used instead.")
             logger.warning("speech models refused", wanted=wanted, instead=instead)
             count("SpeechModelsReplaced")
-            return assemblyai.submit(asked | addresses)
+            transcript_id = assemblyai.submit(asked | addresses)
+        self._operators.tell(
+            "speech_models_replaced",
+            "callcoach: AssemblyAI refuses the speech models",
+            f"AssemblyAI refuses the speech models {wanted}. Calls are transcribed by {instead} until the parameter\n"
+            "SpeechModels is changed.\n",
+        )
+        return transcript_id

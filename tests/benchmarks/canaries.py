@@ -50,7 +50,7 @@ def coach(character: Character) -> Iterator[Complete]:
     """Provide a model of that character behind the stand-in's LLM Gateway."""
     account = Account(KEY, coach=character, chat_requests_per_minute=10**6)
     with AssemblyAI(KEY, account=account) as service:
-        client = Client(KEY, service.url, service.url)
+        client = Client(lambda *, fresh=False: KEY, service.url, service.url)
         yield client.complete
         client.close()
 

@@ -1,16 +1,19 @@
 """The deployed stack beside the stand-in, as the tests of the functions use it."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from tests.sandbox.assemblyai.server import AssemblyAI
 from tests.sandbox.assemblyai.transcripts import Account
 from tests.sandbox.cloud import Cloud, Mail
+from tests.sandbox.event_sources import lambda_record
 
-from callcoach.documents import Kind, document_key
+from callcoach.documents import Kind, document_key, encode_key
 
 EVENTS = Path(__file__).parents[2] / "events"
 CALLS = Path(__file__).parents[1] / "data" / "calls"
@@ -18,6 +21,8 @@ KEY = "an-assemblyai-key-of-the-tests"
 SOUND = CALLS / "discovery_price_shock" / "recording.ogg"
 OTHER_SOUND = CALLS / "discovery_well_led" / "recording.ogg"
 
+
+FUNCTIONS = {"RecordingsQueue": "SubmitFunction", "CallbacksQueue": "ScorecardFunction"}
 
 # What a function answers when it is done with all that it was given.
 DONE: dict[str, list[str]] = {"batchItemFailures": []}
@@ -71,7 +76,7 @@ class Stack:
         body["detail"]["bucket"]["name"] = self.cloud.outputs["RecordingsBucketName"]
         body["detail"]["object"] = {"key": key, "size": size, "etag": etag, "sequencer": sequencer}
         record["body"] = json.dumps(body)
-        record["attributes"]["ApproximateReceiveCount"] = str(receive_count)
+        record["attributes"] |= _attributes(receive_count)
         return event
 
     def submit(
@@ -97,13 +102,52 @@ class Stack:
         self.cloud.wait_until(lambda: self.stand_in.jobs[transcript_id].completed)
         return transcript_id
 
-    def callback(self, status: str, transcript_id: str, receive_count: int = 1) -> Any:
-        """Run ScorecardFunction on events/callback_<status>.json about a transcript."""
+    def callback(self, status: str, transcript_id: str, *, key: str | None = None, receive_count: int = 1) -> Any:
+        """Run ScorecardFunction on events/callback_<status>.json about a transcript, of the recording that it names."""
         event = json.loads((EVENTS / f"callback_{status}.json").read_text("utf-8"))
         record = event["Records"][0]
         record["body"] = json.dumps({"transcript_id": transcript_id, "status": status})
-        record["attributes"]["ApproximateReceiveCount"] = str(receive_count)
+        record["attributes"] |= _attributes(receive_count)
+        record["messageAttributes"]["recording"]["stringValue"] = (
+            encode_key(key) if key else self._named_recording(transcript_id)
+        )
         return self.cloud.invoke("ScorecardFunction", event)
+
+    def _named_recording(self, transcript_id: str) -> str:
+        """Return what the webhook's address of a job names."""
+        address = str(self.stand_in.jobs[transcript_id].fields["webhook_url"])
+        return parse_qs(urlsplit(address).query)["recording"][0]
+
+    def send_callback(self, status: str, transcript_id: str, key: str) -> None:
+        """Put a callback into CallbacksQueue, as the webhook does."""
+        self.cloud.client("sqs").send_message(
+            QueueUrl=self.queue_url("CallbacksQueue"),
+            MessageBody=json.dumps({"transcript_id": transcript_id, "status": status}),
+            MessageAttributes={"recording": {"DataType": "String", "StringValue": encode_key(key)}},
+        )
+
+    def deliver(self, queue: str) -> Any:
+        """Receive a message, run its function on it, and delete it if it is done, as Lambda does; return the answer.
+
+        Returns None when no message is visible.
+        """
+        sqs, url = self.cloud.client("sqs"), self.queue_url(queue)
+        received = sqs.receive_message(QueueUrl=url, AttributeNames=["All"], MessageAttributeNames=["All"])
+        for message in received.get("Messages", []):
+            answer = self.cloud.invoke(FUNCTIONS[queue], {"Records": [lambda_record(message, url, self.cloud.region)]})
+            if answer == DONE:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return answer
+        return None
+
+    def queue_url(self, queue: str) -> str:
+        """Return the address of a queue."""
+        return self.cloud.resources[queue]
+
+
+def _attributes(receive_count: int) -> dict[str, str]:
+    """Return what SQS says of a message that was sent just now."""
+    return {"ApproximateReceiveCount": str(receive_count), "SentTimestamp": str(round(1000 * time.time()))}
 
 
 @contextmanager

@@ -162,13 +162,14 @@ def test_the_recording_s_language_wins(stack: Stack) -> None:
     assert "sentiment_analysis" not in asked
 
 
-def test_a_malformed_message_is_left_to_the_dead_letter_queue(stack: Stack) -> None:
+def test_a_malformed_message_goes_to_the_dead_letter_queue(stack: Stack) -> None:
     event = stack.recording_event("any.ogg", etag="0", size=1)
     event["Records"][0]["body"] = '{"hello": 1}'
 
-    answer = stack.cloud.invoke("SubmitFunction", event)
+    assert stack.cloud.invoke("SubmitFunction", event) == DONE
 
-    assert answer == {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["messageId"]}]}
+    (message,) = stack.cloud.messages("RecordingsDlq")
+    assert (message.body, message.attributes["reason"]) == ('{"hello": 1}', "malformed_message")
 
 
 def test_the_key_appears_in_no_log(stack: Stack) -> None:

@@ -20,7 +20,7 @@ def test_an_overdue_transcript_that_is_still_being_made_is_looked_at_again() -> 
     """Looking leaves no memory: the callback that comes in the end scores the call."""
     with running_stack(parameters={"OverdueAfterSeconds": "1"}, delay_seconds=4) as stack:
         stack.drop("slow.ogg", SOUND.read_bytes())
-        stack.cloud.wait_until(lambda: "not finished yet" in stack.cloud.logs("ScorecardFunction"), 15)
+        stack.cloud.wait_until(lambda: "the transcript is" in stack.cloud.logs("ScorecardFunction"), 15)
 
         assert stack.document("scorecards", "slow.ogg") is None
         assert stack.wait_for("scorecards", "slow.ogg")["status"] == "complete"

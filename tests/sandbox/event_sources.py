@@ -74,7 +74,9 @@ class QueuePoller:
     def _handle(self, batch: Sequence[Message]) -> None:
         try:
             try:
-                result = self._function.invoke({"Records": [self._record(message) for message in batch]})
+                result = self._function.invoke(
+                    {"Records": [lambda_record(message, self._source.queue_arn, self._region) for message in batch]}
+                )
             except InvocationError:
                 return
             failed = self._failed_ids(result, {message["MessageId"] for message in batch})
@@ -106,20 +108,22 @@ class QueuePoller:
             with self._function.log.open("a", encoding="utf-8") as log:
                 log.write(f"event source {self._source.queue_arn} {trouble}\n")
 
-    def _record(self, message: Message) -> dict[str, Any]:
-        return {
-            "messageId": message["MessageId"],
-            "receiptHandle": message["ReceiptHandle"],
-            "body": message["Body"],
-            "attributes": message.get("Attributes", {}),
-            "messageAttributes": {
-                name: _message_attribute(value) for name, value in message.get("MessageAttributes", {}).items()
-            },
-            "md5OfBody": message["MD5OfBody"],
-            "eventSource": "aws:sqs",
-            "eventSourceARN": self._source.queue_arn,
-            "awsRegion": self._region,
-        }
+
+def lambda_record(message: Message, queue_arn: str, region: str) -> dict[str, Any]:
+    """Return a received message as a function gets it."""
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+        "messageAttributes": {
+            name: _message_attribute(value) for name, value in message.get("MessageAttributes", {}).items()
+        },
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": queue_arn,
+        "awsRegion": region,
+    }
 
 
 def _message_attribute(value: Mapping[str, Any]) -> dict[str, Any]:

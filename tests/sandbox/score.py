@@ -71,7 +71,7 @@ def score(paths: Sequence[Path], out: Path, overrides: Mapping[str, str]) -> int
     rows: list[Row] = []
     with AssemblyAI(_KEY, account=account) as stand_in:
         settings = _settings(stand_in.url)
-        client = Client(_KEY, stand_in.url, stand_in.url)
+        client = Client(lambda *, fresh=False: _KEY, stand_in.url, stand_in.url)
         for number, (name, file) in enumerate(files, start=1):
             _progress(number, len(files), name)
             try:
@@ -104,8 +104,11 @@ def _settings(url: str) -> Settings:
         assemblyai_api_url=url,
         llm_gateway_url=url,
         callbacks_queue_url="",
+        callbacks_dlq_url="",
+        recordings_queue_url="",
         scorecards_bucket_name="",
         scorecards_topic_arn="",
+        operations_topic_arn="",
         state_table_name="",
         roles=ROLES,
         target_rep_share=0.40,
@@ -115,6 +118,9 @@ def _settings(url: str) -> Settings:
         coach_language="call",
         coach_max_minutes=180,
         rep_channel=0,
+        identifications_per_minute=30,
+        coach_requests_per_minute=30,
+        delete_at_assemblyai=False,
     )
 
 

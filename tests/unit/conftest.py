@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
+import boto3
 import pytest
 from hypothesis import settings
 from moto import mock_aws
+
+from callcoach.state import State
 
 # The same examples each time, and nothing left in the checkout.
 settings.register_profile("unit", max_examples=40, derandomize=True, database=None, deadline=None)
@@ -24,3 +27,16 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
     with mock_aws():
         yield
+
+
+@pytest.fixture
+def state(aws: None) -> State:
+    """A state table as template.yaml makes it."""
+    client = boto3.client("dynamodb")
+    client.create_table(
+        TableName="state",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return State(client, "state")

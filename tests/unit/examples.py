@@ -104,8 +104,11 @@ def settings(**changes: Any) -> Settings:
         "assemblyai_api_url": "https://api.example",
         "llm_gateway_url": "https://gateway.example",
         "callbacks_queue_url": "https://sqs.example/callbacks",
+        "callbacks_dlq_url": "https://sqs.example/callbacks-dlq",
+        "recordings_queue_url": "https://sqs.example/recordings",
         "scorecards_bucket_name": "scorecards",
         "scorecards_topic_arn": "arn:aws:sns:eu-central-1:123456789012:scorecards",
+        "operations_topic_arn": "arn:aws:sns:eu-central-1:123456789012:operations",
         "state_table_name": "state",
         "roles": ROLES,
         "target_rep_share": 0.4,
@@ -115,6 +118,9 @@ def settings(**changes: Any) -> Settings:
         "coach_language": "call",
         "coach_max_minutes": 180,
         "rep_channel": 0,
+        "identifications_per_minute": 30,
+        "coach_requests_per_minute": 30,
+        "delete_at_assemblyai": False,
     }
     return Settings(**values | changes)
 

@@ -18,11 +18,14 @@ MODULES = {
 HANDLERS = {"submit.handler", "scorecard.handler"}
 ADAPTERS = {
     "callcoach.assemblyai",
+    "callcoach.aws_faults",
     "callcoach.idempotency",
     "callcoach.notifications",
     "callcoach.observability",
     "callcoach.queue",
     "callcoach.secrets",
+    "callcoach.slots",
+    "callcoach.state",
     "callcoach.storage",
 }
 # What the steps are made of: values in, values out.
@@ -31,6 +34,7 @@ PURE = {
     "callcoach.environment",
     "callcoach.errors",
     "callcoach.plain_text",
+    "callcoach.resubmission",
     "callcoach.transcript",
     "submit.recording",
     "submit.settings",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -28,7 +28,7 @@ def upstream() -> Iterator[responses.RequestsMock]:
 
 @pytest.fixture
 def client() -> Iterator[AssemblyAI]:
-    assemblyai = AssemblyAI("the-key", API, GATEWAY)
+    assemblyai = AssemblyAI(lambda *, fresh=False: "the-key", API, GATEWAY)
     yield assemblyai
     assemblyai.close()
 
@@ -68,15 +68,55 @@ def test_id_of_a_transcript_cannot_leave_its_path(upstream, client) -> None:
     assert upstream.calls[0].request.url.startswith(f"{TRANSCRIPT_URL}/..%2F")
 
 
+MAY_6 = datetime(2026, 5, 6, 14, 36, tzinfo=UTC)
+
+
+def listed(name: str, created: str) -> dict[str, Any]:
+    return {"id": name, "status": "queued", "created": created, "audio_url": None, "completed": None}
+
+
 def test_list_of_transcripts_has_times_in_utc(upstream, client) -> None:
-    rows = [
-        {"id": "t1", "status": "queued", "created": "2026-05-06T14:36:00.25", "audio_url": None, "completed": None},
-        {"id": "t2", "status": "error", "created": "2026-05-06T14:36:00Z", "error": "?"},
-    ]
+    rows = [listed("t1", "2026-05-06T14:36:00.25"), listed("t2", "2026-05-06T14:36:00Z")]
     upstream.get(f"{TRANSCRIPT_URL}?limit=200", json={"page_details": {}, "transcripts": rows})
-    first, second = client.recent_transcripts()
-    assert first.created_at == datetime(2026, 5, 6, 14, 36, 0, 250_000, tzinfo=UTC)
-    assert second.created_at == datetime(2026, 5, 6, 14, 36, tzinfo=UTC)
+    first, second = client.transcripts_since(MAY_6)
+    assert first.created_at == MAY_6 + timedelta(milliseconds=250)
+    assert second.created_at == MAY_6
+
+
+def test_list_of_transcripts_is_read_page_by_page_and_no_further_than_asked(upstream, client) -> None:
+    """A burst of thousands lies between a lost answer and the look for its job."""
+    page = [listed(f"t{number}", "2026-05-06T14:40:00Z") for number in range(200)]
+    upstream.get(f"{TRANSCRIPT_URL}?limit=200", json={"transcripts": page})
+    older = [listed("wanted", "2026-05-06T14:36:00Z"), listed("old", "2026-05-06T14:35:59Z")]
+    upstream.get(f"{TRANSCRIPT_URL}?limit=200&before_id=t199", json={"transcripts": older + page[2:]})
+    assert [row.id for row in client.transcripts_since(MAY_6)] == [row["id"] for row in page] + ["wanted"]
+    assert len(upstream.calls) == 2
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_deleting_twice_is_deleting(upstream, client, status: int) -> None:
+    upstream.delete(f"{TRANSCRIPT_URL}/t1", json={"id": "t1"}, status=status)
+    client.delete_transcript("t1")
+
+
+def test_rotated_key_is_taken_up_at_the_first_refusal(upstream) -> None:
+    """A refused request was not carried out, so even a paid one is repeated."""
+    keys = iter(["old", "new"])
+    assemblyai = AssemblyAI(lambda *, fresh=False: next(keys), API, GATEWAY)
+    upstream.post(TRANSCRIPT_URL, status=401, json={"error": "Authentication error"})
+    upstream.post(TRANSCRIPT_URL, json={"id": "t1"})
+    assert assemblyai.submit({}) == "t1"
+    assert [call.request.headers["Authorization"] for call in upstream.calls] == ["old", "new"]
+    assert assemblyai.served == {"transcription"}
+
+
+def test_refused_key_that_is_still_the_same_is_not_tried_again(upstream, client) -> None:
+    upstream.post(CHAT_URL, status=401, json={"error": "Authentication error"})
+    with pytest.raises(AccountRefused) as raised:
+        client.complete({})
+    assert raised.value.service == "chat"
+    assert len(upstream.calls) == 1
+    assert client.served == set()
 
 
 def test_identification_asks_for_the_roles(upstream, client) -> None:
@@ -178,7 +218,9 @@ def test_message_is_short_and_without_signatures() -> None:
         (400, "Your current account balance is negative. Please top up to continue.", AccountRefused),
         (401, "Authentication error, API token missing/invalid", AccountRefused),
         (403, "Your account does not have access to LLM Gateway.", AccountRefused),
+        (403, "Too many requests", RateLimited),
         (408, "timeout", UpstreamUnavailable),
+        (409, "conflict", UpstreamUnavailable),
         (429, "too many requests for this action", RateLimited),
         (301, "", UpstreamUnavailable),
         (500, "Internal server error. Please retry your request.", UpstreamUnavailable),
@@ -208,7 +250,9 @@ def test_status_says_who_tries_again(
         ("-3", 0.0),
         (None, None),
         ("", None),
-        ("Wed, 06 May 2026 14:36:00 GMT", None),
+        ("Wed, 06 May 2026 14:36:00 GMT", 56.0),
+        ("Wed, 06 May 2026 14:35:00 GMT", 0.0),
+        ("tomorrow", None),
         ("nan", None),
         ("inf", None),
     ],
@@ -217,8 +261,9 @@ def test_status_says_who_tries_again(
 def test_wait_that_upstream_names_is_kept(
     upstream, client, status: int, header: str | None, seconds: float | None
 ) -> None:
-    """Whole or broken seconds; anything else is no wait."""
-    upstream.post(CHAT_URL, status=status, headers={} if header is None else {"Retry-After": header})
+    """Whole or broken seconds, or a date seen from that of the answer; anything else is no wait."""
+    date = {"Date": "Wed, 06 May 2026 14:35:04 GMT"}
+    upstream.post(CHAT_URL, status=status, headers=date if header is None else date | {"Retry-After": header})
     with pytest.raises(TransientError) as raised:
         client.complete({})
     assert raised.value.retry_after_seconds == seconds
@@ -258,6 +303,7 @@ def test_paid_request_without_an_answer_is_not_repeated(upstream, client, fault:
         client.submit({})
     assert len(upstream.calls) == 1
     assert str(raised.value) == f"POST /v2/transcript: {type(fault).__name__}"
+    assert raised.value.maybe_paid is not isinstance(fault, requests.ConnectTimeout)
 
 
 def test_redirect_is_not_followed(upstream, client) -> None:
@@ -272,5 +318,16 @@ def test_redirect_is_not_followed(upstream, client) -> None:
 def test_answer_that_is_none_is_upstreams_fault(upstream, client, body: bytes) -> None:
     """A proxy's page, a cut-off answer or another encoding with status 200."""
     upstream.post(TRANSCRIPT_URL, body=body)
-    with pytest.raises(UpstreamUnavailable):
+    with pytest.raises(UpstreamUnavailable) as raised:
         client.submit({})
+    assert raised.value.maybe_paid
+
+
+@pytest.mark.parametrize(("status", "maybe_paid"), [(500, False), (502, True), (503, False), (504, True), (202, True)])
+def test_status_says_whether_a_paid_request_may_have_been_carried_out(
+    upstream, client, status: int, *, maybe_paid: bool
+) -> None:
+    upstream.post(CHAT_URL, status=status)
+    with pytest.raises(UpstreamUnavailable) as raised:
+        client.complete({})
+    assert raised.value.maybe_paid is maybe_paid

@@ -1,24 +1,22 @@
-"""What arrives in CallbacksQueue, and whose recording a transcript belongs to."""
+"""What arrives in CallbacksQueue."""
 
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.unit.examples import EVENTS
 
 from callcoach.errors import MalformedMessage
-from scorecard.callback import Callback, read_callback, recording_key
-from submit.recording import webhook_address
+from callcoach.queue import messages
+from scorecard.callback import Callback, read_callback
 
 
 @pytest.mark.parametrize("status", ["completed", "error", "overdue"])
 def test_callback_of_each_kind_is_read(status: str) -> None:
     """What is read is what the sample event says."""
     event = json.loads((EVENTS / f"callback_{status}.json").read_text())
-    body = event["Records"][0]["body"]
-    callback = read_callback(body)
-    assert callback == Callback(**json.loads(body))
+    (message,) = messages(event)
+    callback = read_callback(message.body, message.attributes)
+    assert callback == Callback(**json.loads(message.body), recording="dana-reyes/acme discovery+1.ogg")
     assert callback.status == status
     assert callback.says_completed is (status == "completed")
 
@@ -39,36 +37,12 @@ def test_callback_of_each_kind_is_read(status: str) -> None:
 )
 def test_other_messages_are_malformed(body: str) -> None:
     with pytest.raises(MalformedMessage):
-        read_callback(body)
+        read_callback(body, {"recording": "YQ"})
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
-def test_recording_is_found_again_from_the_address(key: str) -> None:
-    """The address that SubmitFunction gives leads back to the very key."""
-    assert recording_key(webhook_address("https://api.example/callbacks/assemblyai", key)) == key
-
-
-@pytest.mark.parametrize(
-    "webhook_url",
-    [
-        None,
-        "",
-        "http://deleted_by_user",
-        "https://api.example/callbacks/assemblyai",
-        "https://api.example/?recording=",
-        "https://api.example/?recording=YQ&recording=Yg",
-        "https://api.example/?recording=%C3%A4",
-        "https://api.example/?recording=a b",
-        "https://api.example/?recording=abcde",
-        "https://api.example/?recording=_w",
-        "https://[broken/?recording=YQ",
-    ],
-)
-def test_address_of_somebody_else_names_no_recording(webhook_url: str | None) -> None:
-    assert recording_key(webhook_url) is None
-
-
-@given(st.text())
-def test_no_address_breaks_the_reading(webhook_url: str) -> None:
-    key = recording_key(webhook_url)
-    assert key is None or key
+@pytest.mark.parametrize("recording", [None, "", "\u00e4", "a b", "abcde", "_w"])
+def test_callback_that_names_no_recording_is_malformed(recording: str | None) -> None:
+    """What is no base64url of UTF-8 was not written by callcoach."""
+    attributes = {} if recording is None else {"recording": recording}
+    with pytest.raises(MalformedMessage):
+        read_callback('{"transcript_id": "a", "status": "completed"}', attributes)

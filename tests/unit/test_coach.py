@@ -8,8 +8,8 @@ import pytest
 from tests.unit.examples import REP_AND_CUSTOMER, Models, long_call, quote_of, reply
 
 from callcoach.assemblyai import Completion
-from callcoach.errors import AccountRefused, RateLimited, RequestRefused, UpstreamUnavailable
-from scorecard.coach import Coach, CoachOutcome
+from callcoach.errors import AccountRefused, RateLimited, RequestRefused, SlotAhead, UpstreamUnavailable
+from scorecard.coach import Coach, CoachAttempt, CoachOutcome, Keep
 from scorecard.coaching import unusable_fields
 from scorecard.metrics import talk_listen
 from scorecard.question import SYSTEM_PROMPT, CoachedCall, Question, question_about
@@ -56,8 +56,19 @@ LEAK = good(summary=" ".join(SYSTEM_PROMPT.split()[:20]))
 DOWN = UpstreamUnavailable("503")
 
 
-def ask(models: Models, *, names: Sequence[str] = MODELS, attempt_number: int = 1, **how: Any) -> CoachOutcome:
-    return Coach(names, **how).ask(QUESTION, models, check, attempt_number=attempt_number)
+LOST = UpstreamUnavailable("ReadTimeout", maybe_paid=True)
+
+
+def ask(
+    models: Models,
+    *,
+    names: Sequence[str] = MODELS,
+    first_run: bool = True,
+    earlier: Sequence[CoachAttempt] = (),
+    keep: Keep = lambda _: None,
+    **how: Any,
+) -> CoachOutcome:
+    return Coach(names, **how).ask(QUESTION, models, check, earlier=earlier, keep=keep, first_run=first_run)
 
 
 def check(read: Reply) -> list[str]:
@@ -72,7 +83,7 @@ def test_good_reply_needs_one_question() -> None:
     assert outcome.reason is None
     assert outcome.answered_by == outcome.attempts[0]
     assert [attempt.content for attempt in outcome.attempts] == [good().content]
-    assert len(outcome.attempts[0].request_sha256) == 64
+    assert len(outcome.attempts[0].question_sha256) == 64
 
 
 def test_nothing_is_sent_that_the_gateway_would_act_on_itself() -> None:
@@ -202,30 +213,89 @@ def test_leak_is_not_repaired() -> None:
     assert models.asked == ["first", "second"]
 
 
-@pytest.mark.parametrize("fault", [DOWN, EMPTY, completion("{}", "tool_use")])
-def test_silence_goes_back_to_the_queue_once_and_then_to_the_other_model(fault: Completion | Exception) -> None:
+def test_model_that_is_down_is_waited_for_once_and_then_left() -> None:
     with pytest.raises(UpstreamUnavailable):
-        ask(Models(fault))
-    models = Models(fault, good())
-    outcome = ask(models, attempt_number=2)
+        ask(Models(DOWN))
+    models = Models(DOWN, good())
+    outcome = ask(models, first_run=False)
     assert models.asked == ["first", "second"]
-    # It may have been paid for.
+    # An answer of 503 was not paid for.
+    assert (outcome.reason, len(outcome.attempts)) == (None, 1)
+
+
+def test_call_waits_as_long_as_no_model_is_up() -> None:
+    with pytest.raises(UpstreamUnavailable):
+        ask(Models(DOWN, DOWN), first_run=False)
+
+
+@pytest.mark.parametrize("answer", [EMPTY, completion("{}", "tool_use")])
+def test_model_that_says_nothing_is_asked_the_same_again(answer: Completion) -> None:
+    models = Models(answer, good())
+    outcome = ask(models)
+    assert models.asked == ["first", "first"]
+    assert models.messages(1) == models.messages(0)
     assert (outcome.reason, len(outcome.attempts)) == (None, 2)
 
 
-@pytest.mark.parametrize("attempt_number", [1, 2, 5])
-@pytest.mark.parametrize("fault", [RateLimited("429", retry_after_seconds=7), AccountRefused("401")])
-def test_being_told_to_wait_always_goes_back(fault: Exception, attempt_number: int) -> None:
+@pytest.mark.parametrize("first_run", [True, False])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        RateLimited("429", retry_after_seconds=7),
+        AccountRefused("401", service="chat"),
+        SlotAhead("later", retry_after_seconds=60),
+    ],
+)
+def test_being_told_to_wait_always_goes_back(fault: Exception, *, first_run: bool) -> None:
     with pytest.raises(type(fault)):
-        ask(Models(fault), attempt_number=attempt_number)
+        ask(Models(fault), first_run=first_run)
+    with pytest.raises(type(fault)):
+        ask(Models(PROSE, fault), first_run=first_run)
 
 
-@pytest.mark.parametrize("fault", [DOWN, EMPTY, RateLimited("429")])
-def test_what_was_paid_for_is_not_paid_for_again(fault: Completion | Exception) -> None:
-    """Silence after a paid answer asks the other model at once instead of beginning anew."""
-    models = Models(PROSE, fault, good())
-    outcome = ask(models)
-    assert (models.asked, outcome.reason) == (["first", "first", "second"], None)
+def test_each_attempt_is_kept_before_the_next_question() -> None:
+    kept: list[list[CoachAttempt]] = []
+    outcome = ask(Models(PROSE, TRUNCATED, good()), keep=lambda attempts: kept.append(list(attempts)))
+    assert [len(attempts) for attempts in kept] == [1, 2, 3]
+    assert kept[-1] == outcome.attempts
+
+
+@pytest.mark.parametrize("answered", [0, 1, 2, 3])
+def test_run_is_taken_up_where_the_one_before_it_ended(answered: int) -> None:
+    """The same outcome, and nothing is asked that was answered."""
+    answers = [PROSE, REFUSAL, doubtful()]
+    whole = ask(Models(*answers))
+    models = Models(*answers[answered:])
+    outcome = ask(models, earlier=whole.attempts[:answered])
+    assert outcome == whole
+    assert len(models.asked) == 3 - answered
+
+
+def test_answers_to_another_question_are_not_taken_up() -> None:
+    """A new prompt, or other models, begin a new conversation."""
+    earlier = [CoachAttempt("first", "0" * 64, "end_turn", "{}", 1, 1)]
+    models = Models(good())
+    assert ask(models, earlier=earlier).reason is None
+    assert models.asked == ["first"]
+
+
+def test_answer_that_never_came_may_have_been_paid_for() -> None:
+    """Three in all, whoever was asked: the third lost one ends the questions and not the call."""
+    kept: list[CoachAttempt] = []
+
+    def keep(attempts: Sequence[CoachAttempt]) -> None:
+        kept[:] = attempts
+
+    asked = []
+    for _ in range(2):
+        models = Models(LOST)
+        with pytest.raises(UpstreamUnavailable):
+            ask(models, earlier=list(kept), keep=keep, first_run=not kept)
+        asked += models.asked
+    models = Models(LOST)
+    outcome = ask(models, earlier=list(kept), keep=keep, first_run=False)
+    assert asked + models.asked == ["first", "first", "second"]
+    assert (outcome.reply, outcome.reason, len(outcome.attempts)) == (None, "coach_unavailable", 3)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +307,7 @@ def test_what_was_paid_for_is_not_paid_for_again(fault: Completion | Exception) 
         ([REFUSAL, REFUSAL], ["first", "second"], "coach_refused"),
         ([REFUSAL, PROSE, PROSE], ["first", "second", "second"], "coach_invalid"),
         ([LEAK, LEAK], ["first", "second"], "coach_invalid"),
-        ([REFUSAL, DOWN], ["first", "second"], "coach_unavailable"),
+        ([EMPTY, EMPTY, EMPTY], ["first", "first", "second"], "coach_unavailable"),
         ([refused("no"), refused("no")], ["first", "second"], "coach_unavailable"),
         ([PROSE, PROSE, refused("no")], ["first", "first", "second"], "coach_invalid"),
     ],
@@ -250,13 +320,6 @@ def test_after_three_paid_questions_nobody_is_asked_again(
     assert models.asked == asked
     assert (outcome.reply, outcome.reason, outcome.answered_by) == (None, reason, None)
     assert len(outcome.attempts) <= 3
-
-
-def test_later_run_may_pay_for_two() -> None:
-    """The first run ended with an answer that never came, which may have been paid for."""
-    models = Models(PROSE, PROSE, good())
-    assert ask(models, attempt_number=2).reason == "coach_invalid"
-    assert models.asked == ["first", "first"]
 
 
 @pytest.mark.parametrize("names", [("first", ""), ("first", "first"), ("", "first")])

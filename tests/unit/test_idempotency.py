@@ -6,7 +6,8 @@ from typing import Any
 import boto3
 import pytest
 
-from callcoach.idempotency import AlreadyInProgress, Once, Outcome
+from callcoach.errors import InProgress
+from callcoach.idempotency import Once, Outcome
 
 CONTEXT: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
 IDENTITY = {"transcript_id": "t1"}
@@ -75,13 +76,13 @@ def test_running_work_is_not_started_twice(table: Any) -> None:
     seen: list[type[Exception]] = []
 
     def work(*, identity: dict[str, str]) -> Outcome:
-        with pytest.raises(AlreadyInProgress) as raised:
+        with pytest.raises(InProgress) as raised:
             once(Work().do, table)(context=CONTEXT, identity=identity)
         seen.append(raised.type)
         return {}
 
     once(work, table)(context=CONTEXT, identity=IDENTITY)
-    assert seen == [AlreadyInProgress]
+    assert seen == [InProgress]
 
 
 def test_record_holds_ids_and_outlives_a_redrive(table: Any) -> None:

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from tests.unit.examples import long_call, made_transcript, submission
 
+from callcoach.assemblyai import transcript_failure
 from callcoach.errors import NotFinished, TranscriptFailed
 from callcoach.transcript import Transcript, Utterance
-from scorecard.readiness import look_again_seconds, require_finished, transcript_failure
+from scorecard.readiness import look_again_seconds, require_finished
 
 SUBMITTED = datetime.fromisoformat(submission().submitted_at)
 
@@ -27,7 +28,7 @@ def test_unfinished_transcript_is_looked_at_again_until_its_deadline(status: str
     in_time = msgspec.structs.replace(submission(), deadline_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
     with pytest.raises(NotFinished) as early:
         require_finished(Transcript("t1", status), in_time, overdue=False)
-    assert early.value.retry_after_seconds is None
+    assert early.value.retry_after_seconds == 4 * 60 * 4
     with pytest.raises(NotFinished) as overdue:
         require_finished(Transcript("t1", status), in_time, overdue=True)
     assert overdue.value.retry_after_seconds == 4 * 3600
@@ -46,6 +47,7 @@ def test_unfinished_transcript_is_looked_at_again_until_its_deadline(status: str
         (Transcript("t1", "error", error="Audio duration is too short."), "audio_too_short"),
         (Transcript("t1", "error"), "transcription_failed"),
         (Transcript("t1", "something new"), "transcription_failed"),
+        (Transcript("t1", "completed", webhook_url="http://deleted_by_user"), "transcript_deleted"),
     ],
 )
 def test_transcript_without_speech_fails_for_good(transcript: Transcript, reason: str) -> None:
@@ -82,6 +84,8 @@ def test_finished_transcript_is_taken() -> None:
         ("File does not appear to contain audio. File type is text/html (HTML document)", "no_audio", False),
         ("Transcoding failed. File type application/json", "no_audio", False),
         ("Audio duration is too short.", "audio_too_short", False),
+        ("language_detection: confidence 0.2 is below the threshold", "language_not_recognized", False),
+        ("Speech is below the speech threshold", "no_speech", False),
         ("Server error, developers have been alerted.", "transcription_failed", True),
         ("Cannot fetch https://b.s3.amazonaws.com/k?X-Amz-Signature=5ecre7 in time", "transcription_failed", True),
         ("https://b.s3.amazonaws.com/k?" + "a=b&" * 100 + "X-Amz-Signature=5ecre7", "transcription_failed", True),

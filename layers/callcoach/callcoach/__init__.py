@@ -4,13 +4,22 @@
     environment     variables -> typed settings
     transcript      AssemblyAI's transcript as typed values
     documents       the names of what lies in the scorecards bucket, and the records both functions share
-    assemblyai      AssemblyAI over HTTP
+    resubmission    putting a recording back that AssemblyAI could not fetch
+    plain_text      text for e-mails: ASCII, clipped, without links
+
+    work            working through a Lambda event: what each error comes to
+    pause           faults of the account stop everything
+    slots           turns in shared rate limits
+    failures        why there is no scorecard: the record and the e-mail
+    operators       telling the people who run callcoach
+
+    assemblyai      AssemblyAI over HTTP, and what its refusals mean
+    aws_faults      which errors of AWS pass by themselves
     storage         S3
-    queue           SQS: what a message says, hiding it until later, and working through a Lambda event
+    queue           SQS: what a message says; hiding, renewing and giving it up
+    state           DynamoDB: progress, leases, rate limits, open jobs, the pause
     idempotency     doing a piece of work once (DynamoDB)
     notifications   SNS
-    plain_text      text for e-mails: ASCII, clipped, without links
-    failures        why there is no scorecard: the record and the e-mail
     secrets         Secrets Manager
     observability   log and metrics
 

@@ -1,22 +1,33 @@
-"""AssemblyAI over HTTP: transcription, speaker identification and the LLM Gateway.
+"""AssemblyAI over HTTP: transcription, speaker identification and the LLM Gateway; and what its refusals mean.
 
-GETs are repeated here. POSTs are paid and have no idempotency key, so only a connection that was never made is tried
-again; every other repetition is decided by the caller.
+GETs are repeated here. POSTs are paid and have no idempotency key, so only a connection that was never made, and a key
+that was refused and has been rotated since, is tried again; every other repetition is decided by the caller.
+
+    no connection                          UpstreamUnavailable
+    no answer to a POST, a cut-off one,    UpstreamUnavailable, maybe_paid
+      502, 504, 200 that cannot be read
+    408, 409, 425, other 5xx, 3xx          UpstreamUnavailable
+    429, 403 about too many requests       RateLimited
+    401, 403, negative balance             AccountRefused
+    other 4xx                              RequestRefused
+    status error of a transcript           TranscriptFailed (transcript_failure)
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
 from urllib3.util import Retry
 
-from callcoach.errors import AccountRefused, RateLimited, RequestRefused, UpstreamUnavailable
+from callcoach.errors import AccountRefused, RateLimited, RequestRefused, TranscriptFailed, UpstreamUnavailable
 from callcoach.transcript import (
     RelabelledUtterance,
     SpeakerIdentification,
@@ -30,6 +41,9 @@ READ_SECONDS = 30.0
 # A long prompt and a model that thinks: a minute is usual. Cutting it off would pay for an answer and lose it.
 COACH_READ_SECONDS = 240.0
 
+# The one failure of a transcript that a new link may mend.
+DOWNLOAD_FAILED = "download_failed"
+
 _GET_AGAIN = Retry(
     total=2,
     allowed_methods={"GET"},
@@ -39,6 +53,12 @@ _GET_AGAIN = Retry(
     # The wait that upstream names may be a minute: the queue waits, not a running function.
     respect_retry_after_header=False,
 )
+
+# The list of transcripts is read in pages; so many are the last ten thousand jobs.
+_PAGE_ROWS = 200
+_MOST_PAGES = 50
+
+_SERVICES = {"/v1/understanding": "understanding", "/v1/chat/completions": "chat"}
 
 AnswerType = TypeVar("AnswerType")
 
@@ -107,16 +127,28 @@ class Completion(msgspec.Struct, frozen=True):
     output_tokens: int | None
 
 
-class AssemblyAI:
-    """One account. Lives as long as one invocation: a connection kept over a freeze may be dead."""
+class Key(Protocol):
+    """Where the account's key comes from."""
 
-    def __init__(self, api_key: str, api_url: str, gateway_url: str = "") -> None:
+    def __call__(self, *, fresh: bool = False) -> str: ...
+
+
+class AssemblyAI:
+    """One account. Lives as long as one invocation: a connection kept over a freeze may be dead.
+
+    key: returns the account's key, from a cache unless a fresh one is asked for. served: which services have taken
+    a request so far: transcription, understanding, chat.
+    """
+
+    def __init__(self, key: Key, api_url: str, gateway_url: str = "") -> None:
+        self._key = key
         self._api_url = api_url
         self._gateway_url = gateway_url
         self._session = requests.Session()
-        self._session.headers["Authorization"] = api_key
+        self._session.headers["Authorization"] = key()
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=_GET_AGAIN))
+        self.served: set[str] = set()
 
     def close(self) -> None:
         """Close the connections."""
@@ -131,13 +163,32 @@ class AssemblyAI:
 
     def transcript(self, transcript_id: str) -> Transcript:
         """Read a transcript in whatever state it is. Raises RequestRefused where there is none of that id."""
-        url = f"{self._api_url}/v2/transcript/{quote(transcript_id, safe='')}"
-        return decode_transcript(self._send("GET", url, None, READ_SECONDS))
+        return decode_transcript(self._send("GET", self._transcript_url(transcript_id), None, READ_SECONDS))
 
-    def recent_transcripts(self, limit: int = 200) -> list[ListedTranscript]:
-        """Return the account's latest transcripts, the newest first."""
-        url = f"{self._api_url}/v2/transcript?limit={limit}"
-        return _decode(self._send("GET", url, None, READ_SECONDS), _TranscriptList).transcripts
+    def delete_transcript(self, transcript_id: str) -> None:
+        """Let AssemblyAI forget a transcript. Nothing happens when it has done so."""
+        try:
+            self._send("DELETE", self._transcript_url(transcript_id), None, READ_SECONDS)
+        except RequestRefused as refusal:
+            if refusal.status != 404:
+                raise
+
+    def transcripts_since(self, oldest: datetime) -> Iterator[ListedTranscript]:
+        """Yield the account's transcripts that were asked for since then, the newest first."""
+        before = ""
+        for _ in range(_MOST_PAGES):
+            url = f"{self._api_url}/v2/transcript?limit={_PAGE_ROWS}{before}"
+            rows = _decode(self._send("GET", url, None, READ_SECONDS), _TranscriptList).transcripts
+            for row in rows:
+                if row.created_at < oldest:
+                    return
+                yield row
+            if len(rows) < _PAGE_ROWS:
+                return
+            before = f"&before_id={quote(rows[-1].id, safe='')}"
+
+    def _transcript_url(self, transcript_id: str) -> str:
+        return f"{self._api_url}/v2/transcript/{quote(transcript_id, safe='')}"
 
     def identify_speakers(self, transcript_id: str, roles: Sequence[str]) -> IdentificationAnswer:
         """Ask which diarized speaker has which of the roles (paid).
@@ -170,12 +221,29 @@ class AssemblyAI:
     def _post(
         self, url: str, request: Mapping[str, object], answer_type: type[AnswerType], read_seconds: float
     ) -> AnswerType:
-        return _decode(self._send("POST", url, msgspec.json.encode(request), read_seconds), answer_type)
+        body = self._send("POST", url, msgspec.json.encode(request), read_seconds)
+        return _decode(body, answer_type, maybe_paid=True)
 
     def _send(self, method: str, url: str, body: bytes | None, read_seconds: float) -> bytes:
-        where = f"{method} {urlsplit(url).path}"
+        path = urlsplit(url).path
+        service = _SERVICES.get(path, "transcription")
+        response = self._request(method, url, body, read_seconds)
+        if response.status_code == 401 and self._has_new_key():
+            response = self._request(method, url, body, read_seconds)
+        if response.status_code == 200:
+            self.served.add(service)
+            return response.content
+        raise _refusal(f"{method} {path}", service, response)
+
+    def _has_new_key(self) -> bool:
+        """Read the key anew, and return whether it is another one."""
+        refused = self._session.headers["Authorization"]
+        self._session.headers["Authorization"] = self._key(fresh=True)
+        return self._session.headers["Authorization"] != refused
+
+    def _request(self, method: str, url: str, body: bytes | None, read_seconds: float) -> requests.Response:
         try:
-            response = self._session.request(
+            return self._session.request(
                 method,
                 url,
                 data=body,
@@ -185,32 +253,83 @@ class AssemblyAI:
                 allow_redirects=False,
             )
         except requests.RequestException as fault:
-            raise UpstreamUnavailable(f"{where}: {type(fault).__name__}") from fault
-        if response.status_code == 200:
-            return response.content
-        raise _refusal(where, response)
+            raise UpstreamUnavailable(
+                f"{method} {urlsplit(url).path}: {type(fault).__name__}",
+                maybe_paid=method == "POST" and not _never_connected(fault),
+            ) from fault
 
 
-def _decode(body: bytes, answer_type: type[AnswerType]) -> AnswerType:
+def _never_connected(fault: requests.RequestException) -> bool:
+    """Return whether a request failed before it could be sent."""
+    if isinstance(fault, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError):
+        return True
+    reason = getattr(fault.args[0] if fault.args else None, "reason", None)
+    return isinstance(fault, requests.ConnectionError) and isinstance(reason, NewConnectionError)
+
+
+def _decode(body: bytes, answer_type: type[AnswerType], *, maybe_paid: bool = False) -> AnswerType:
     try:
         return msgspec.json.decode(body, type=answer_type, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise UpstreamUnavailable(f"the answer cannot be read: {fault}") from fault
+        raise UpstreamUnavailable(f"the answer cannot be read: {fault}", maybe_paid=maybe_paid) from fault
 
 
-def _refusal(where: str, response: requests.Response) -> Exception:
-    """Map an answer that is not 200 to the error that says who tries again."""
+def _refusal(where: str, service: str, response: requests.Response) -> Exception:
+    """Return the error that says who tries again after an answer that is not 200."""
     status = response.status_code
     message = error_message(response.content)
     said = f"{where}: {status} {message}"
-    if status == 429:
+    if status == 429 or (status == 403 and "too many" in message.casefold()):
         return RateLimited(said, retry_after_seconds=_retry_after_seconds(response))
     if status in (401, 403) or "balance is negative" in message:
-        return AccountRefused(said)
-    if status == 408 or not 400 <= status < 500:
-        return UpstreamUnavailable(said, retry_after_seconds=_retry_after_seconds(response))
+        return AccountRefused(said, service=service)
+    if status in (408, 409, 425) or not 400 <= status < 500:
+        return UpstreamUnavailable(
+            said,
+            retry_after_seconds=_retry_after_seconds(response),
+            maybe_paid=where.startswith("POST") and (status < 300 or status in (502, 504)),
+        )
     return RequestRefused(
         "request_refused", said, status=status, next_step="Read AssemblyAI's message and change the stack's parameters."
+    )
+
+
+def transcript_failure(error: str) -> TranscriptFailed:
+    """Return the failure that the text of a transcript with status error stands for; AssemblyAI gives no code."""
+    text = error.casefold()
+    if "download error" in text:
+        # The text holds the recording's link and its signature.
+        return TranscriptFailed(
+            DOWNLOAD_FAILED,
+            "AssemblyAI could not download the recording",
+            next_step="Check the bucket's policy and encryption key, and drop the recording again.",
+            retryable=True,
+        )
+    if "too short" in text:
+        return TranscriptFailed(
+            "audio_too_short", "the recording is too short to transcribe", next_step="Nothing: there is no call in it."
+        )
+    if "does not appear to contain audio" in text or "transcoding failed" in text:
+        return TranscriptFailed(
+            "no_audio",
+            "AssemblyAI finds no sound in the file",
+            next_step="Check that the file plays, and drop it again.",
+        )
+    if "language" in text:
+        return TranscriptFailed(
+            "language_not_recognized",
+            f"AssemblyAI answered: {without_signatures(error)[:300]}",
+            next_step="Name the language in the recording's metadata (language), and drop it again.",
+        )
+    if "speech" in text and "threshold" in text:
+        return TranscriptFailed(
+            "no_speech", "nobody speaks in the recording", next_step="Check the recording: it may be silent."
+        )
+    return TranscriptFailed(
+        "transcription_failed",
+        f"AssemblyAI answered: {without_signatures(error)[:300]}",
+        next_step="Drop the recording again; if it happens again, ask AssemblyAI about the transcript.",
+        retryable=True,
     )
 
 
@@ -240,8 +359,14 @@ def without_signatures(message: str) -> str:
 
 
 def _retry_after_seconds(response: requests.Response) -> float | None:
+    """Return the wait that an answer names: seconds, or an HTTP date seen from the answer's own."""
+    named = response.headers.get("Retry-After", "")
     try:
-        seconds = float(response.headers.get("Retry-After", ""))
+        seconds = float(named)
     except ValueError:
-        return None
+        try:
+            until, now = (parsedate_to_datetime(text) for text in (named, response.headers.get("Date", "")))
+            seconds = (until - now).total_seconds()
+        except (ValueError, TypeError):
+            return None
     return max(seconds, 0.0) if isfinite(seconds) else None

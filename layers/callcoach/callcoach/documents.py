@@ -1,5 +1,6 @@
 """What lies in the scorecards bucket: how the objects are named, and the records that both functions write or read."""
 
+import base64
 import hashlib
 from datetime import datetime
 from typing import Literal
@@ -35,6 +36,21 @@ def document_key(kind: Kind, recording_key: str) -> str:
     return f"{kind}/{recording_key.encode()[:room].decode(errors='ignore')}{end}"
 
 
+def encode_key(recording_key: str) -> str:
+    """Return a recording's key as it stands in addresses and message attributes: base64url without padding."""
+    return base64.urlsafe_b64encode(recording_key.encode()).decode().rstrip("=")
+
+
+def decode_key(text: str) -> str | None:
+    """Return the recording's key that encode_key wrote; None for any other text."""
+    try:
+        ascii_text = text.encode("ascii")
+        return base64.b64decode(ascii_text + b"=" * (-len(ascii_text) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        # No base64, or no UTF-8.
+        return None
+
+
 class Recording(msgspec.Struct, frozen=True):
     """What S3 knows about a recording. metadata: the x-amz-meta-* fields without that prefix."""
 
@@ -62,6 +78,8 @@ class Submission(msgspec.Struct, frozen=True):
 
     asked: the request's options, without the recording's link and the webhook's key.
     rep_channel: 1 or 2 where each side has a channel of its own, 0 where speakers are told apart by voice.
+    dropped_at: when the object was written; open_job: its place among the jobs that AssemblyAI has in hand;
+    resubmissions: how often this drop was submitted before, because AssemblyAI could not fetch the recording.
     """
 
     bucket: str
@@ -77,10 +95,16 @@ class Submission(msgspec.Struct, frozen=True):
     asked: dict[str, object]
     rep_channel: int = 0
     warnings: list[str] = []
+    dropped_at: str = ""
+    open_job: str = ""
+    resubmissions: int = 0
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """failures/<recording key>.json: why there is no scorecard, and what to do about it."""
+    """failures/<recording key>.json: why there is no scorecard, and what to do about it.
+
+    sequencer: of the drop that it is about; a later drop's outcome replaces it.
+    """
 
     recording: str
     stage: Literal["submit", "transcribe", "score"]
@@ -90,6 +114,16 @@ class Failure(msgspec.Struct, frozen=True):
     retryable: bool
     transcript_id: str | None = None
     etag: str | None = None
+    sequencer: str | None = None
+
+
+def is_earlier(sequencer: str, other: str) -> bool:
+    """Return whether a drop came before another one of the same key.
+
+    S3 says: pad the shorter of the two with zeros on its right, and compare them as text.
+    """
+    length = max(len(sequencer), len(other))
+    return sequencer.ljust(length, "0") < other.ljust(length, "0")
 
 
 _encoder = msgspec.json.Encoder(order="sorted")

@@ -10,6 +10,8 @@ from aws_lambda_powertools.utilities.idempotency import (
 )
 from aws_lambda_powertools.utilities.idempotency.exceptions import IdempotencyAlreadyInProgressError
 
+from callcoach.errors import InProgress
+
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 # A callback may come a week late, a message may be redriven after fourteen days.
 REMEMBER_SECONDS = 45 * 24 * 3600
 
-AlreadyInProgress = IdempotencyAlreadyInProgressError
+# How soon to look again at work that another invocation has in hand.
+IN_PROGRESS_SECONDS = 60.0
 
 Outcome = dict[str, str]
 
@@ -26,7 +29,7 @@ class Once:
     """Runs work unless it ran to its end before, and then returns that outcome.
 
     Work that raises is forgotten, so the next delivery runs it. Work that was killed is repeated after the time it
-    had left; until then a second delivery raises AlreadyInProgress. Outcomes are kept in DynamoDB: ids only.
+    had left; until then a second delivery raises InProgress. Outcomes are kept in DynamoDB: ids only.
     """
 
     def __init__(self, work: Callable[..., Outcome], *, name: str, client: "DynamoDBClient", table_name: str) -> None:
@@ -44,4 +47,7 @@ class Once:
     def __call__(self, *, context: "LambdaContext", identity: dict[str, str], **arguments: object) -> Outcome:
         """Run the work for identity. Without the context a killed run could not be told from a running one."""
         self._config.register_lambda_context(context)
-        return self._run(identity=identity, **arguments)
+        try:
+            return self._run(identity=identity, **arguments)
+        except IdempotencyAlreadyInProgressError:
+            raise InProgress("another invocation works on this", retry_after_seconds=IN_PROGRESS_SECONDS) from None

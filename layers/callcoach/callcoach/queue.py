@@ -1,32 +1,40 @@
-"""SQS: what a record of a Lambda event says, and hiding its message until later."""
+"""SQS: what a record of a Lambda event says, and what can be done with its message."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from callcoach.errors import MalformedMessage, NotFinished, TransientError
-from callcoach.idempotency import AlreadyInProgress
-from callcoach.observability import count, logger
+from callcoach.errors import MalformedMessage
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
 
 # SQS hides a message for twelve hours in all since it was received.
 LONGEST_HIDE_SECONDS = 11 * 3600
+# SQS delays a new message by no more.
+LONGEST_DELAY_SECONDS = 900
 
-# How soon to look again at work that another invocation has in hand.
-IN_PROGRESS_SECONDS = 60.0
+# The queues' maxReceiveCount. Hiding a message counts as a receive, so a message that only waits is sent anew in good
+# time; the last receives are left to runs that were killed.
+LAST_RECEIVE = 20
+RENEWED_FROM_RECEIVE = 14
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One received message. receive_count is 1 at the first delivery; hiding a message counts as a delivery too."""
+    """One received message.
+
+    receive_count: 1 at the first delivery; sent_at: seconds since 1970; attributes: the message's own, texts alone.
+    """
 
     message_id: str
     body: str
     receipt_handle: str
     receive_count: int
+    sent_at: float = 0.0
+    attributes: Mapping[str, str] = {}
 
 
 def messages(event: dict[str, Any]) -> list[Message]:
@@ -41,72 +49,69 @@ def messages(event: dict[str, Any]) -> list[Message]:
                 body=record["body"],
                 receipt_handle=record["receiptHandle"],
                 receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
+                sent_at=int(record["attributes"]["SentTimestamp"]) / 1000,
+                attributes={
+                    name: attribute["stringValue"]
+                    for name, attribute in record["messageAttributes"].items()
+                    if attribute.get("stringValue")
+                },
             )
             for record in event["Records"]
         ]
-    except (KeyError, TypeError, ValueError) as fault:
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
         raise MalformedMessage(f"not an event of an SQS queue: {fault!r}") from fault
 
 
-def back_off_seconds(receive_count: int) -> float:
-    """Return a wait that doubles with each delivery, from 15 s to 15 min, with full jitter in its upper half."""
-    ceiling = min(15 * 2 ** min(receive_count, 6), 900)
+def back_off_seconds(attempts: int) -> float:
+    """Return a wait that doubles with each attempt, from 15 s to 15 min, with full jitter in its upper half."""
+    ceiling = min(15 * 2 ** min(max(attempts, 1) - 1, 6), 900)
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not a secret
 
 
 class Queue:
-    """One queue."""
+    """One queue, and the dead-letter queue behind it where messages are given up."""
 
-    def __init__(self, client: "SQSClient", queue_url: str) -> None:
+    def __init__(self, client: "SQSClient", queue_url: str, dead_letters_url: str = "") -> None:
         self._client = client
         self._queue_url = queue_url
+        self._dead_letters_url = dead_letters_url
 
-    def hide(self, message: Message, seconds: float) -> None:
-        """Keep a received message out of sight; it comes back after that."""
+    def hide(self, message: Message, seconds: float) -> bool:
+        """Keep a received message out of sight for so long; return whether it still has to come back.
+
+        One that was received too often is sent anew, which starts its count and its retention again, and is then done.
+        """
+        if message.receive_count >= RENEWED_FROM_RECEIVE:
+            self.send(message.body, attributes=message.attributes, delay_seconds=seconds)
+            return False
         self._client.change_message_visibility(
             QueueUrl=self._queue_url,
             ReceiptHandle=message.receipt_handle,
-            VisibilityTimeout=min(max(round(seconds), 0), LONGEST_HIDE_SECONDS),
+            VisibilityTimeout=_whole(seconds, LONGEST_HIDE_SECONDS),
+        )
+        return True
+
+    def send(self, body: str, *, attributes: Mapping[str, str] | None = None, delay_seconds: float = 0) -> None:
+        """Send a message that is seen after delay_seconds, at most 900."""
+        self._client.send_message(
+            QueueUrl=self._queue_url,
+            MessageBody=body,
+            DelaySeconds=_whole(delay_seconds, LONGEST_DELAY_SECONDS),
+            MessageAttributes=_typed(attributes or {}),
         )
 
-    def send(self, body: str, *, delay_seconds: int = 0) -> None:
-        """Send a message that is seen after delay_seconds, at most 900."""
-        self._client.send_message(QueueUrl=self._queue_url, MessageBody=body, DelaySeconds=delay_seconds)
+    def give_up(self, message: Message, reason: str) -> None:
+        """Put a copy of a message into the dead-letter queue, with the reason. The message itself is then done."""
+        self._client.send_message(
+            QueueUrl=self._dead_letters_url,
+            MessageBody=message.body,
+            MessageAttributes=_typed({**message.attributes, "reason": reason}),
+        )
 
 
-def work_through(event: dict[str, Any], queue: Queue, work: Callable[[Message], None]) -> dict[str, Any]:
-    """Hand each message of a Lambda event to work, and return what tells Lambda which messages are not done.
+def _whole(seconds: float, longest: int) -> int:
+    return min(max(int(seconds), 0), longest)
 
-    What work raises decides: a TransientError hides its message for the wait that upstream named, or longer with each
-    delivery; a MalformedMessage leaves it to the dead-letter queue. Any other exception fails the invocation.
-    """
-    unfinished = []
-    for message in messages(event):
-        count("MessagesReceived")
-        try:
-            work(message)
-        except NotFinished as fault:
-            logger.info("not finished yet", reason=str(fault), receive_count=message.receive_count)
-            queue.hide(message, fault.retry_after_seconds or back_off_seconds(message.receive_count))
-            unfinished.append(message)
-        except TransientError as fault:
-            wait_seconds = fault.retry_after_seconds or back_off_seconds(message.receive_count)
-            logger.warning(
-                "trying again later",
-                error=type(fault).__name__,
-                reason=str(fault),
-                receive_count=message.receive_count,
-                wait_seconds=round(wait_seconds),
-            )
-            count("Retries")
-            queue.hide(message, wait_seconds)
-            unfinished.append(message)
-        except AlreadyInProgress:
-            logger.info("another invocation works on this", message_id=message.message_id)
-            queue.hide(message, IN_PROGRESS_SECONDS)
-            unfinished.append(message)
-        except MalformedMessage as fault:
-            logger.error("malformed message", reason=str(fault), message_id=message.message_id)
-            count("MalformedMessages")
-            unfinished.append(message)
-    return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in unfinished]}
+
+def _typed(attributes: Mapping[str, str]) -> "dict[str, MessageAttributeValueTypeDef]":
+    return {name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()}

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import ClientError
 
+from callcoach.aws_faults import passing_fault
 from callcoach.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -24,15 +26,20 @@ class Secrets:
     def __init__(self, client: "SecretsManagerClient") -> None:
         self._provider = SecretsProvider(boto3_client=client)
 
-    def key(self, secret_id: str) -> str:
+    def key(self, secret_id: str, *, fresh: bool = False) -> str:
         """Return the key that the secret holds: its text, or the field api_key of its JSON.
 
-        Raises SettingsError, which names the secret and never its content, when there is no such key.
+        fresh: not from the cache, for a key that was refused may have been rotated.
+        Raises AwsUnavailable when Secrets Manager fails, and SettingsError, which names the secret and never its
+        content, when there is no such key.
         """
         try:
-            value = self._provider.get(secret_id, max_age=CACHE_SECONDS)
+            value = self._provider.get(secret_id, max_age=CACHE_SECONDS, force_fetch=fresh)
         except GetParameterError as fault:
-            raise SettingsError(f"the secret {secret_id} cannot be read: {type(fault.__cause__ or fault)}") from None
+            cause = fault.__cause__ or fault.__context__ or fault
+            if passing := passing_fault(cause):
+                raise passing from None
+            raise SettingsError(f"the secret {secret_id} cannot be read: {_said(cause)}") from None
         text = value.decode() if isinstance(value, bytes) else str(value or "")
         if text.lstrip().startswith("{"):
             try:
@@ -44,3 +51,8 @@ class Secrets:
         if not key:
             raise SettingsError(f"the secret {secret_id} is empty")
         return key
+
+
+def _said(cause: BaseException) -> str:
+    """Return AWS's code for a refusal: its message may hold more than a log should."""
+    return cause.response["Error"]["Code"] if isinstance(cause, ClientError) else type(cause).__name__

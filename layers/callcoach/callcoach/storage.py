@@ -79,3 +79,7 @@ class Documents:
             Bucket=self.bucket, Key=key, Body=body, ContentType=_CONTENT_TYPES[key[key.rindex(".") :]]
         )
         return key
+
+    def delete(self, kind: Kind, recording_key: str) -> None:
+        """Delete a document. Nothing happens when there is none."""
+        self._client.delete_object(Bucket=self.bucket, Key=document_key(kind, recording_key))

@@ -1,0 +1,351 @@
+"""DynamoDB: what must be atomic between invocations. One table, one item per thing, none larger than a few kilobytes.
+
+    progress#<work>   what earlier deliveries left behind about one piece of work
+    lease#<name>      who works on a name at the moment
+    limit#<name>      when the next request under a shared rate limit may be sent
+    open_jobs         what AssemblyAI has in hand for us
+    pause             that nothing is to be asked of AssemblyAI, and why
+    notice#<name>     that operators were told of something
+
+Names of attributes that hold a moment end in _at: seconds since 1970. Powertools keeps its idempotency records beside
+them (callcoach.idempotency).
+"""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from callcoach.errors import InProgress
+from callcoach.idempotency import REMEMBER_SECONDS
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+RecordType = TypeVar("RecordType", bound=msgspec.Struct)
+
+# How soon to look again at a name that another invocation holds.
+LEASE_LOOK_SECONDS = 30.0
+
+_PAUSE_ID = "pause"
+_OPEN_JOBS_ID = "open_jobs"
+
+# The allowed rate is used to this part: requests that leave in good order may arrive closer together.
+USED_SHARE = 0.97
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What earlier deliveries left behind about one piece of work.
+
+    attempts: transient faults so far; unanswered: paid requests among them whose answer never came; slot: the step for
+    which a turn at slot_at is booked; given_up_at: messages sent before that are done with; identification and replies:
+    answers that were paid for, as JSON, until they stand in the scorecards bucket.
+    """
+
+    attempts: int = 0
+    unanswered: int = 0
+    slot: str = ""
+    slot_at: float = 0.0
+    given_up_at: float = 0.0
+    identification: str = ""
+    replies: str = ""
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Why nothing is asked of AssemblyAI.
+
+    by: the function that was refused, or operator, cost_cap; service: the service that refused; probe_at: when one
+    message may try again; told: whether operators know.
+    """
+
+    by: str
+    reason: str
+    service: str = ""
+    since_at: float = 0.0
+    probe_at: float = 0.0
+    told: bool = False
+
+
+class State:
+    """The state table."""
+
+    def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
+        self._client = client
+        self._table_name = table_name
+
+    def look(self, work_id: str) -> tuple[Progress, Pause | None]:
+        """Return what is known about a piece of work, and the pause if there is one, in one request."""
+        names = (f"progress#{work_id}", _PAUSE_ID)
+        requests: Any = {self._table_name: {"Keys": [{"id": {"S": name}} for name in names], "ConsistentRead": True}}
+        found: dict[str, Mapping[str, Any]] = {}
+        while requests:
+            answer = self._client.batch_get_item(RequestItems=requests)
+            found |= {str(item["id"]["S"]): item for item in answer["Responses"].get(self._table_name, [])}
+            requests = answer.get("UnprocessedKeys", {})
+        return _read(found.get(names[0]), Progress) or Progress(), _read(found.get(_PAUSE_ID), Pause)
+
+    # One piece of work.
+
+    def count_fault(self, work_id: str, *, unanswered: bool = False) -> int:
+        """Note a transient fault and return how many there were."""
+        answer = self._update(
+            f"progress#{work_id}",
+            "ADD attempts :one, unanswered :unanswered SET expiration = :expiration",
+            {":one": _number(1), ":unanswered": _number(int(unanswered)), ":expiration": _expiration()},
+            returns="UPDATED_NEW",
+        )
+        return int(answer["attempts"]["N"])
+
+    def keep_slot(self, work_id: str, step: str, slot_at: float) -> None:
+        """Remember the turn that was booked for a step, so that a later delivery takes it."""
+        self._update(
+            f"progress#{work_id}",
+            "SET slot = :slot, slot_at = :at, expiration = :expiration",
+            {":slot": {"S": step}, ":at": _number(slot_at), ":expiration": _expiration()},
+        )
+
+    def keep_answer(self, work_id: str, name: Literal["identification", "replies"], answer: bytes) -> None:
+        """Remember an answer that was paid for."""
+        self._update(
+            f"progress#{work_id}",
+            f"SET {name} = :answer, expiration = :expiration",
+            {":answer": {"S": answer.decode()}, ":expiration": _expiration()},
+        )
+
+    def give_up(self, work_id: str) -> None:
+        """Note that every message sent until now is done with, and let later ones begin anew."""
+        self._update(
+            f"progress#{work_id}",
+            "SET given_up_at = :now, expiration = :expiration REMOVE attempts, unanswered, slot, slot_at",
+            {":now": _number(time.time()), ":expiration": _expiration()},
+        )
+
+    @contextmanager
+    def lease(self, name: str, seconds: float) -> Iterator[None]:
+        """Hold a name, for at most so many seconds if this process is killed.
+
+        Raises InProgress while another invocation holds it.
+        """
+        item_id, owner, now = f"lease#{name}", uuid.uuid4().hex, time.time()
+        held = not self._change(
+            item_id,
+            "SET held_by = :owner, held_until_at = :until, expiration = :expiration",
+            {
+                ":owner": {"S": owner},
+                ":until": _number(now + seconds),
+                ":now": _number(now),
+                ":expiration": _expiration(seconds),
+            },
+            condition="attribute_not_exists(id) OR held_until_at <= :now",
+        )
+        if held:
+            raise InProgress("another invocation works on this recording", retry_after_seconds=LEASE_LOOK_SECONDS)
+        try:
+            yield
+        finally:
+            self._delete(item_id, "held_by = :owner", {":owner": {"S": owner}})
+
+    # Rate limits.
+
+    def book_slot(self, limit: str, per_minute: int) -> float:
+        """Take the next turn under a rate limit and return its time: now, or 60/per_minute seconds after the last.
+
+        One request where the limit is idle, two where there is a queue.
+        """
+        now, interval = time.time(), 60.0 / (per_minute * USED_SHARE)
+        values = {":next": _number(now + interval), ":now": _number(now), ":expiration": _expiration()}
+        idle = self._change(
+            f"limit#{limit}",
+            "SET next_at = :next, expiration = :expiration",
+            values,
+            condition="attribute_not_exists(next_at) OR next_at <= :now",
+        )
+        if idle:
+            return now
+        answer = self._update(
+            f"limit#{limit}",
+            "SET next_at = next_at + :interval, expiration = :expiration",
+            {":interval": _number(interval), ":expiration": _expiration()},
+            returns="UPDATED_NEW",
+        )
+        return float(answer["next_at"]["N"]) - interval
+
+    def hold_limit(self, limit: str, seconds: float) -> None:
+        """Book no turn for so long: AssemblyAI said that its own count is exhausted."""
+        self._change(
+            f"limit#{limit}",
+            "SET next_at = :until, expiration = :expiration",
+            {":until": _number(time.time() + seconds), ":expiration": _expiration()},
+            condition="attribute_not_exists(next_at) OR next_at < :until",
+        )
+
+    # Jobs that AssemblyAI has in hand.
+
+    def open_job(self, name: str, *, limit: int, lives_seconds: float) -> float | None:
+        """Take one of the places for open jobs; return since when an earlier run has held it, None for a new one.
+
+        A place that nobody gives back is free again after lives_seconds. Raises LookupError when all are taken.
+        """
+        now = time.time()
+        if self._take_place(name, limit, now, lives_seconds):
+            return None
+        places = self._places()
+        if name in places:
+            return float(places[name]["M"]["since_at"]["N"])
+        for other, place in places.items():
+            if float(place["M"]["ends_at"]["N"]) <= now:
+                self.close_job(other)
+        if self._take_place(name, limit, now, lives_seconds):
+            return None
+        raise LookupError(name)
+
+    def close_job(self, name: str) -> None:
+        """Give a place back. Nothing happens when it is free."""
+        self._change(_OPEN_JOBS_ID, "REMOVE jobs.#name", {}, names={"#name": name}, condition="attribute_exists(jobs)")
+
+    def _places(self) -> Mapping[str, Any]:
+        answer = self._client.get_item(
+            TableName=self._table_name, Key={"id": {"S": _OPEN_JOBS_ID}}, ConsistentRead=True
+        )
+        places: Mapping[str, Any] = answer.get("Item", {}).get("jobs", {}).get("M", {})
+        return places
+
+    def _take_place(self, name: str, limit: int, now: float, lives_seconds: float) -> bool:
+        place = {"M": {"since_at": _number(now), "ends_at": _number(now + lives_seconds)}}
+        names, values = {"#name": name}, {":place": place, ":limit": _number(limit)}
+        condition = "attribute_exists(jobs) AND attribute_not_exists(jobs.#name) AND size(jobs) < :limit"
+        if self._change(_OPEN_JOBS_ID, "SET jobs.#name = :place", values, names=names, condition=condition):
+            return True
+        # The first job of all makes the map.
+        first = {":jobs": {"M": {name: place}}}
+        return self._change(_OPEN_JOBS_ID, "SET jobs = :jobs", first, condition="attribute_not_exists(jobs)")
+
+    # The pause.
+
+    def pause(self, pause: Pause) -> bool:
+        """Set the pause and return True, unless there is one already."""
+        item: dict[str, Any] = {
+            "id": {"S": _PAUSE_ID},
+            "by": {"S": pause.by},
+            "reason": {"S": pause.reason},
+            "service": {"S": pause.service},
+            "since_at": _number(pause.since_at),
+            "probe_at": _number(pause.probe_at),
+            "told": {"BOOL": pause.told},
+        }
+        try:
+            self._client.put_item(TableName=self._table_name, Item=item, ConditionExpression="attribute_not_exists(id)")
+        except ClientError as fault:
+            if not _is_condition(fault):
+                raise
+            return False
+        return True
+
+    def pause_told(self) -> None:
+        """Note that operators know of the pause."""
+        self._change(_PAUSE_ID, "SET told = :yes", {":yes": {"BOOL": True}}, condition="attribute_exists(id)")
+
+    def take_probe(self, pause: Pause, next_at: float) -> bool:
+        """Return whether this invocation may try whether AssemblyAI takes the account again; only one may."""
+        return self._change(
+            _PAUSE_ID,
+            "SET probe_at = :next",
+            {":next": _number(next_at), ":seen": _number(pause.probe_at)},
+            condition="probe_at = :seen",
+        )
+
+    def lift_pause(self) -> None:
+        """End the pause."""
+        self._client.delete_item(TableName=self._table_name, Key={"id": {"S": _PAUSE_ID}})
+
+    # Notices.
+
+    def first_notice(self, name: str, seconds: float) -> bool:
+        """Return True for the first who asks in so many seconds."""
+        now = time.time()
+        return self._change(
+            f"notice#{name}",
+            "SET noticed_at = :now, expiration = :expiration",
+            {":now": _number(now), ":before": _number(now - seconds), ":expiration": _expiration(seconds)},
+            condition="attribute_not_exists(noticed_at) OR noticed_at <= :before",
+        )
+
+    def _update(
+        self,
+        item_id: str,
+        expression: str,
+        values: Mapping[str, Any],
+        *,
+        names: Mapping[str, str] | None = None,
+        condition: str | None = None,
+        returns: str = "NONE",
+    ) -> Mapping[str, Any]:
+        arguments: dict[str, Any] = {
+            "TableName": self._table_name,
+            "Key": {"id": {"S": item_id}},
+            "UpdateExpression": expression,
+            "ReturnValues": returns,
+        }
+        if values:
+            arguments["ExpressionAttributeValues"] = values
+        if names:
+            arguments["ExpressionAttributeNames"] = names
+        if condition:
+            arguments["ConditionExpression"] = condition
+        attributes: Mapping[str, Any] = self._client.update_item(**arguments).get("Attributes", {})
+        return attributes
+
+    def _change(
+        self,
+        item_id: str,
+        expression: str,
+        values: Mapping[str, Any],
+        *,
+        condition: str,
+        names: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Update an item if the condition holds; return whether it did."""
+        try:
+            self._update(item_id, expression, values, names=names, condition=condition)
+        except ClientError as fault:
+            if not _is_condition(fault):
+                raise
+            return False
+        return True
+
+    def _delete(self, item_id: str, condition: str, values: Mapping[str, Any]) -> None:
+        try:
+            self._client.delete_item(
+                TableName=self._table_name,
+                Key={"id": {"S": item_id}},
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+            )
+        except ClientError as fault:
+            if not _is_condition(fault):
+                raise
+
+
+def _read(item: Mapping[str, Any] | None, record_type: type[RecordType]) -> RecordType | None:
+    """Return an item as a record: texts, numbers and booleans; what the record does not know is left out."""
+    if item is None:
+        return None
+    plain = {name: next(iter(value.values())) for name, value in item.items()}
+    return msgspec.convert(plain, record_type, strict=False)
+
+
+def _number(value: float) -> dict[str, str]:
+    return {"N": repr(value)}
+
+
+def _expiration(seconds: float = REMEMBER_SECONDS) -> dict[str, str]:
+    """Return when DynamoDB may drop an item."""
+    return _number(int(time.time() + max(seconds, 3600.0)))
+
+
+def _is_condition(fault: ClientError) -> bool:
+    return fault.response["Error"]["Code"] == "ConditionalCheckFailedException"

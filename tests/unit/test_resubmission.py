@@ -1,0 +1,38 @@
+"""A recording that AssemblyAI could not fetch goes back to its queue."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.examples import submission
+
+from callcoach.resubmission import MOST_RESUBMISSIONS, may_resubmit, resubmission
+from submit.recording import DroppedObject, read_event, work_id
+
+DROPPED = datetime.fromisoformat("2026-05-06T14:35:00Z")
+
+
+def submitted(resubmissions: int = 0, key: str = "dana-reyes/acme.mp3") -> "object":
+    return msgspec.structs.replace(submission(key=key), dropped_at="2026-05-06T14:35:00Z", resubmissions=resubmissions)
+
+
+@pytest.mark.parametrize(
+    ("resubmissions", "hours", "allowed"),
+    [(0, 0, True), (0, 23.9, True), (0, 24, False), (MOST_RESUBMISSIONS - 1, 1, True), (MOST_RESUBMISSIONS, 1, False)],
+)
+def test_for_a_day_and_not_for_ever(resubmissions: int, hours: float, *, allowed: bool) -> None:
+    assert may_resubmit(submitted(resubmissions), DROPPED + timedelta(hours=hours)) is allowed  # type: ignore[arg-type]
+
+
+@given(st.text(min_size=1))
+def test_what_goes_back_is_read_as_the_same_drop(key: str) -> None:
+    """But as another piece of work: the first is done."""
+    record = submission(key=key)
+    message = resubmission(record)
+    again = read_event(message)
+    assert message.isascii()
+    assert again == DroppedObject(record.bucket, key, record.etag, record.size_bytes, record.sequencer, resubmissions=1)
+    assert work_id(again) != work_id(msgspec.structs.replace(again, resubmissions=0))
+    assert again.open_job != msgspec.structs.replace(again, resubmissions=0).open_job
