@@ -1,6 +1,7 @@
 """AssemblyAI's stand-in: what a test can teach it about a recording."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,12 +82,12 @@ def test_teaching_holds_for_sample_calls_and_from_the_end_of_the_job_on(stand_in
     stand_in.never_finish(sound)
     transcript_id = submit(stand_in, audio_url=upload(stand_in, sound)).json()["id"]
     wait_for(lambda: get(stand_in, transcript_id)["status"] == "processing")
-    taught: dict[str, Any] = {"text": "Something else."}
-    stand_in.teach(sound, taught)
-    taught["text"] = "Changed later."
+    said = utterance("A", "Something else.", 0)
+    stand_in.teach(sound, {"utterances": [said]})
+    said["text"] = "Changed later."
     stand_in.finish(transcript_id)
     wait_for(lambda: stand_in.jobs[transcript_id].completed)
-    assert get(stand_in, transcript_id)["text"] == "Something else."
+    assert get(stand_in, transcript_id)["utterances"][0]["text"] == "Something else."
 
 
 @pytest.mark.parametrize("status", ["processing", 7])
@@ -157,4 +158,6 @@ def test_stop_ends_a_job_that_never_finishes() -> None:
         service.never_finish(SOUND)
         transcript_id = submit(service, audio_url=upload(service, SOUND)).json()["id"]
         wait_for(lambda: get(service, transcript_id)["status"] == "processing")
+        started = time.monotonic()
+    assert time.monotonic() - started < 0.9
     assert service.jobs[transcript_id].completed is None

@@ -1,7 +1,7 @@
 """A stand-in for AssemblyAI over HTTP: transcripts and webhooks, speaker identification, LLM Gateway.
 
-It answers in the shapes that the live service answers in, and knows the sample calls of `tests/data/calls` by
-the SHA-256 of their sound.
+It answers in the shapes that the live service answers in. A recording is known by the SHA-256 of its sound: the sample
+calls of `tests/data/calls`, and what a test teaches it.
 """
 
 from tests.sandbox.assemblyai.server import AssemblyAI, serve_forever

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-# Policy -> the phrases of a call that fall under it. The stand-in does not recognise personal data, it is told.
+# Policy -> the phrases of a call that fall under it; of two that begin alike, the first counts. The stand-in does not
+# recognise personal data, it is told.
 PersonalData = Mapping[str, Sequence[str]]
 
 
@@ -42,8 +43,7 @@ def _redaction(personal_data: PersonalData, *, by_name: bool) -> Callable[[str],
     policies = {phrase: policy for policy, phrases in personal_data.items() for phrase in phrases}
     if not policies:
         return lambda text: text
-    longest_first = sorted(map(re.escape, policies), key=len, reverse=True)
-    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")
+    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, policies))})(?!\w)")
 
     def substitute(found: re.Match[str]) -> str:
         tag = f"[{policies[found[0]].upper()}]"
