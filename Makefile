@@ -1,15 +1,16 @@
-# `make` lists the targets. Nothing is installed outside .venv and .venv-sam.
+# `make` lists the targets. Nothing is installed outside .venv, .venv-sam and .venv-audit.
 #
 #   PYTHON=/path/to/python3      the interpreter to use; else the first of 3.13, 3.12, 3.11 and python3 that runs
 #   make demo RECORDING=call.mp3 your own call, with the AssemblyAI account of ASSEMBLYAI_API_KEY
 #   make test ARGS="-k webhook"  passed on to pytest
 #   make lock UPGRADE=1          newer versions instead of the pinned ones
+#   make audit ADVISORIES=1      also asks PyPI what is known against the layer's libraries
 
 SHELL := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format build lock clean
+.PHONY: help setup demo test bench lint audit format build lock clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -31,6 +32,17 @@ lint: .venv/installed ## check format, style, types and template
 	.venv/bin/python -m mypy
 	.venv/bin/cfn-lint template.yaml
 
+# checkov reads .checkov.yaml. The transformed template gives the same findings, without the comments that say why.
+# In tests, assertions, child processes and made-up secrets are findings of low severity.
+# pip-audit runs on demand only: where PyPI's advisories are out of reach it fails, and without --strict it would pass.
+audit: .venv/installed .venv-audit/installed ## look for weak settings, insecure code and secrets
+	.venv/bin/cfn-lint template.yaml
+	.venv-audit/bin/checkov
+	.venv-audit/bin/bandit --configfile pyproject.toml --recursive functions layers
+	.venv-audit/bin/bandit --configfile pyproject.toml --recursive tests --severity-level medium
+	$(if $(ADVISORIES),.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes \
+	  --requirement layers/callcoach/requirements.txt)
+
 format: .venv/installed ## format the code and mend what ruff can
 	.venv/bin/python -m ruff format .
 	.venv/bin/python -m ruff check --fix .
@@ -47,9 +59,10 @@ lock: .venv/installed ## write the pins anew from requirements-*.in
 	$(call compile_pins,layers/callcoach/requirements)
 	$(call compile_pins,requirements-dev)
 	$(call compile_pins,requirements-sam)
+	$(call compile_pins,requirements-audit)
 
 clean: ## remove all that the other targets made
-	rm -rf .venv .venv-sam .aws-sam out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-sam .venv-audit .aws-sam out .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find functions layers tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: requirements-dev.txt
@@ -64,6 +77,12 @@ clean: ## remove all that the other targets made
 	@$(call create_environment,.venv-sam,python3.13,(3,13) <= sys.version_info < (3,14),\
 	  The layer is compiled with the Python of the Lambda runtime. Name a 3.13: make build PYTHON=/path/to/python3.13)
 	@$(call install,.venv-sam,requirements-sam.txt)
+	@touch $@
+
+.venv-audit/installed: requirements-audit.txt | .venv/installed
+	@$(call create_environment,.venv-audit,python3.13 python3.12 python3.11 python3,(3,11) <= sys.version_info,\
+	  callcoach needs Python 3.11 or newer. Name one: make audit PYTHON=/path/to/python3)
+	@$(call install,.venv-audit,requirements-audit.txt)
 	@touch $@
 
 # $(1): the environment. $(2): names of interpreters, the best first. $(3): what must hold. $(4): what to say if it never does.
