@@ -173,6 +173,7 @@ def test_the_submit_role_does_its_work_and_no_more(cloud: Cloud, recordings: str
         "record submission": lambda: s3.put_object(Bucket=scorecards, Key="submissions/a.json", Body=b"{}"),
         "set watchdog": lambda: sqs.send_message(QueueUrl=cloud.resources["CallbacksQueue"], MessageBody="x"),
         "tell": lambda: sns.publish(TopicArn=cloud.resources["ScorecardsTopic"], Message="x"),
+        "tell operators": lambda: sns.publish(TopicArn=cloud.resources["OperationsTopic"], Message="x"),
         "secret by name": lambda: secrets.get_secret_value(SecretId="callcoach/assemblyai"),
         "secret by ARN": lambda: secrets.get_secret_value(SecretId=cloud.resources["WebhookKeyASecret"]),
         "remember": lambda: dynamodb.put_item(TableName=cloud.resources["StateTable"], Item=item),
@@ -186,7 +187,7 @@ def test_the_submit_role_does_its_work_and_no_more(cloud: Cloud, recordings: str
         ),
         "take callback": lambda: sqs.receive_message(QueueUrl=cloud.resources["CallbacksQueue"]),
         "purge": lambda: sqs.purge_queue(QueueUrl=cloud.resources["RecordingsQueue"]),
-        "tell operators": lambda: sns.publish(TopicArn=cloud.resources["OperationsTopic"], Message="x"),
+        "take dead letter": lambda: sqs.receive_message(QueueUrl=cloud.resources["RecordingsDlq"]),
         "idle key": lambda: secrets.get_secret_value(SecretId=cloud.resources["WebhookKeyBSecret"]),
         "scan": lambda: dynamodb.scan(TableName=cloud.resources["StateTable"]),
     }
@@ -499,6 +500,17 @@ def test_one_of_two_writers_at_once_finds_the_condition_true(cloud: Cloud, monke
 
     with ThreadPoolExecutor(2) as threads:
         assert sorted(threads.map(claim, range(2))) == ["ConditionalCheckFailedException", "allowed"]
+
+
+def test_an_object_can_be_written_by_many_at_once(cloud: Cloud) -> None:
+    """The last one stays; in moto each could take the object away from the one that is being answered."""
+    s3, bucket = cloud.client("s3"), cloud.resources["ScorecardsBucket"]
+    write = {"Bucket": bucket, "Key": "replies/a.json"}
+    with ThreadPoolExecutor(8) as threads:
+        bodies = [str(number).encode() * 100_000 for number in range(80)]
+        outcomes = list(threads.map(lambda body: error_code(lambda: s3.put_object(**write, Body=body)), bodies))
+    assert set(outcomes) == {"allowed"}
+    assert s3.get_object(**write)["Body"].read() in bodies
 
 
 # Mail.

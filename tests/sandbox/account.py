@@ -16,7 +16,7 @@ from unittest import mock
 from botocore.config import Config
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.utils import unix_time_millis
-from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
+from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.iam.access_control import PermissionResult
 from moto.iam.exceptions import NotFoundException
@@ -69,7 +69,6 @@ class Account:
         self._enforce_iam = enforce_iam
         self.eventbridge = EventBridge(self.account_id, region, self._send_as_eventbridge)
         self._guard = Guard(self, DomainDispatcherApplication(create_backend_app))
-        self._tables_lock = threading.RLock()
         self._resources = ExitStack()
         self._server: BaseWSGIServer | None = None
 
@@ -116,13 +115,6 @@ class Account:
             # moto counts the twelve hours for which a message may be hidden from its sending, AWS from its receipt.
             mock.patch.object(Message, "mark_received", _noting_the_receipt(Message.mark_received)),
             mock.patch.object(SQSBackend, "change_message_visibility", change_visibility),
-            # moto tests a condition and then writes; of two writers at once both could find it true.
-            *(
-                mock.patch.object(
-                    DynamoDBBackend, name, _with_locked(self._tables_lock, getattr(DynamoDBBackend, name))
-                )
-                for name in ("put_item", "update_item", "delete_item", "transact_write_items")
-            ),
         ]
 
     @property
@@ -263,7 +255,7 @@ class Account:
         An item's times are the numbers, at any depth, whose name ends in _at or _until, and those of Powertools.
         """
         # Tables first: a message that comes again at once finds what it depends on.
-        with self._tables_lock:
+        with self._guard.turn("dynamodb"):
             for table in dynamodb_backends[self.account_id][self.region].tables.values():
                 for item in table.all_items():
                     _move_times(item.attrs, Decimal(str(seconds)))
@@ -310,14 +302,6 @@ def _with_queue_locked(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(queue: Queue, *args: Any, **kwargs: Any) -> Any:
         with queue._messages_lock:
             return method(queue, *args, **kwargs)
-
-    return call
-
-
-def _with_locked(lock: AbstractContextManager[Any], method: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        with lock:
-            return method(*args, **kwargs)
 
     return call
 

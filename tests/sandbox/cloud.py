@@ -317,7 +317,10 @@ class Cloud:
             message.delayed_until = message.visible_at = 0.0
 
     def pass_time(self, seconds: float) -> None:
-        """Let everything that waits in queues and tables have waited that much longer, see Account.pass_time."""
+        """Let everything that waits in queues and tables have waited that much longer, see Account.pass_time.
+
+        Call it while no function is at work: to others that one would seem to have overrun its time.
+        """
         self._account.pass_time(seconds)
 
     def empty(self, queue: str) -> None:

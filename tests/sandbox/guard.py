@@ -4,7 +4,7 @@ import io
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -21,6 +21,8 @@ WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]
 Intercept = Callable[[Call, str, Answers[Response]], Response]
 
 _TOLD_TO_FAIL = "The sandbox was told to fail this call"
+# In moto a call of these may come between two steps of another one: a condition and its write, an object and its etag.
+_ONE_CALL_AT_A_TIME = ("dynamodb", "s3")
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,16 @@ class Guard:
         self._intercept: Intercept = _let_be
         self._used: dict[str, set[Permission]] = {}
         self._used_lock = threading.Lock()
+        self._turns = {service: threading.Lock() for service in _ONE_CALL_AT_A_TIME}
         self._stopped = threading.Event()
 
     def stop(self) -> None:
         """Release the calls that a fault delays."""
         self._stopped.set()
+
+    def turn(self, service: str) -> AbstractContextManager[Any]:
+        """Keep moto's other calls of the service waiting while the context is open, where they would do harm."""
+        return self._turns.get(service, nullcontext())
 
     def used_permissions(self) -> dict[str, set[Permission]]:
         """Return what was permitted to each caller so far, by the caller's ARN."""
@@ -138,7 +145,8 @@ class Guard:
         return call, caller
 
     def _carry_out(self, environ: dict[str, Any], request: HttpRequest, call: Call, caller: Caller) -> Response:
-        response = Response.from_app(self._moto, environ, buffered=True)
+        with self.turn(call.service):
+            response = Response.from_app(self._moto, environ, buffered=True)
         try:
             strictness.refuse_to_tell_missing_from_forbidden(
                 call, response.status_code, may_list=partial(self._may_list, call, caller)
