@@ -8,6 +8,7 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callcoach.assemblyai import AssemblyAI
+from callcoach.aws_clients import AWS_CONFIG, S3_CONFIG
 from callcoach.environment import read_settings
 from callcoach.failures import Failures
 from callcoach.idempotency import Once
@@ -18,7 +19,7 @@ from callcoach.pause import Pauses
 from callcoach.queue import Queue
 from callcoach.secrets import Secrets
 from callcoach.state import State
-from callcoach.storage import S3_CONFIG, Documents
+from callcoach.storage import Documents
 from callcoach.work import Worker
 from scorecard.pipeline import Scorer
 from scorecard.settings import Settings
@@ -29,8 +30,12 @@ def worker() -> Worker:
     """Wire everything that outlives an invocation, on first use: importing this module needs no environment."""
     settings = read_settings(Settings, os.environ)
     session = boto3.session.Session()
-    sqs, sns, dynamodb = session.client("sqs"), session.client("sns"), session.client("dynamodb")
-    secrets = Secrets(session.client("secretsmanager"))
+    sqs, sns, dynamodb = (
+        session.client("sqs", config=AWS_CONFIG),
+        session.client("sns", config=AWS_CONFIG),
+        session.client("dynamodb", config=AWS_CONFIG),
+    )
+    secrets = Secrets(session.client("secretsmanager", config=AWS_CONFIG))
     documents = Documents(session.client("s3", config=S3_CONFIG), settings.scorecards_bucket_name)
     notifications = Notifications(sns, settings.scorecards_topic_arn)
     state = State(dynamodb, settings.state_table_name)

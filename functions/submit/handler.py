@@ -8,6 +8,7 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from callcoach.assemblyai import AssemblyAI
+from callcoach.aws_clients import AWS_CONFIG, S3_CONFIG
 from callcoach.environment import read_settings
 from callcoach.failures import Failures
 from callcoach.idempotency import Once
@@ -18,7 +19,7 @@ from callcoach.pause import Pauses
 from callcoach.queue import Queue
 from callcoach.secrets import Secrets
 from callcoach.state import State
-from callcoach.storage import S3_CONFIG, Documents, Recordings
+from callcoach.storage import Documents, Recordings
 from callcoach.work import Worker
 from submit.settings import Settings
 from submit.submission import Submitter
@@ -29,9 +30,13 @@ def worker() -> Worker:
     """Wire everything that outlives an invocation, on first use: importing this module needs no environment."""
     settings = read_settings(Settings, os.environ)
     session = boto3.session.Session()
-    s3, sqs, sns = session.client("s3", config=S3_CONFIG), session.client("sqs"), session.client("sns")
-    dynamodb = session.client("dynamodb")
-    secrets = Secrets(session.client("secretsmanager"))
+    s3, sqs, sns = (
+        session.client("s3", config=S3_CONFIG),
+        session.client("sqs", config=AWS_CONFIG),
+        session.client("sns", config=AWS_CONFIG),
+    )
+    dynamodb = session.client("dynamodb", config=AWS_CONFIG)
+    secrets = Secrets(session.client("secretsmanager", config=AWS_CONFIG))
     documents = Documents(s3, settings.scorecards_bucket_name)
     state = State(dynamodb, settings.state_table_name)
     operations = Notifications(sns, settings.operations_topic_arn)

@@ -9,8 +9,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from callcoach.aws_clients import S3_CONFIG
 from callcoach.documents import KEY_LIMIT_BYTES
-from callcoach.storage import S3_CONFIG, Documents, Recordings
+from callcoach.storage import Documents, Recordings
 
 
 @pytest.fixture

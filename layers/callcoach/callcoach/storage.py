@@ -2,22 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from callcoach.documents import Kind, Recording, document_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-# The default client signs links the old way and on the global host: a bucket outside us-east-1 refuses those.
-S3_CONFIG = Config(
-    signature_version="s3v4",
-    s3={"addressing_style": "virtual"},
-    connect_timeout=3,
-    read_timeout=20,
-    retries={"mode": "standard", "max_attempts": 4},
-)
 
 _CONTENT_TYPES = {".json": "application/json", ".html": "text/html; charset=utf-8"}
 
@@ -54,6 +44,10 @@ class Recordings:
             "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds
         )
 
+    def remove(self, bucket: str, key: str) -> int:
+        """Remove a recording with all its versions, and return how many there were."""
+        return _remove_versions(self._client, bucket, key)
+
 
 class Documents:
     """The scorecards bucket, by kind of document and recording."""
@@ -83,3 +77,22 @@ class Documents:
     def delete(self, kind: Kind, recording_key: str) -> None:
         """Delete a document. Nothing happens when there is none."""
         self._client.delete_object(Bucket=self.bucket, Key=document_key(kind, recording_key))
+
+    def remove(self, kind: Kind, recording_key: str) -> int:
+        """Remove a document with all its versions, and return how many there were."""
+        return _remove_versions(self._client, self.bucket, document_key(kind, recording_key))
+
+
+def _remove_versions(client: "S3Client", bucket: str, key: str) -> int:
+    """Remove every version of an object, and what marks it as deleted; without versioning there is one, named null."""
+    removed = 0
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
+        entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        own = [entry for entry in entries if entry["Key"] == key]
+        for entry in own:
+            client.delete_object(Bucket=bucket, Key=key, VersionId=entry["VersionId"])
+        removed += len(own)
+        # A listing is in the order of keys, and no other key comes before its own beginning.
+        if len(own) < len(entries):
+            break
+    return removed

@@ -1,0 +1,211 @@
+"""Everything that can happen to one request of a function, by enumeration, and what must be true afterwards."""
+
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.faults.stage import JOURNEYS, Journey, Outcome, Report, Stage
+from tests.sandbox.interference import Action, Kill, Lose, Refuse, SideEffect, Spoil
+
+PAID = {
+    "assemblyai POST /v2/transcript": "transcript",
+    "assemblyai POST /v1/understanding": "understanding",
+    "assemblyai POST /v1/chat/completions": "chat",
+}
+
+# What a proxy answers in the place of a service that it cannot reach, or has stopped listening to.
+PAGE = b"<html><body><h1>Bad Gateway</h1></body></html>"
+CUT = b'{"id": "6fd4a1f0-7c1e-4a0e-9a4b-0c5f3f2a7c'
+BALANCE = "Your current account balance is negative. Please top up to continue using the API."
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that happens to a request.
+
+    lasts: to every request of its name until the function has let its message go; else to one. spoils_answer: the
+    service has done its work, and nobody will ever know the answer.
+    """
+
+    name: str
+    action: Action
+    lasts: bool = False
+    spoils_answer: bool = False
+    pauses: bool = False
+    is_refusal: bool = False
+
+
+KILLED = (
+    Fault("killed before", Kill(after=False)),
+    Fault("killed after", Kill(after=True), spoils_answer=True),
+)
+AWS_FAULTS = (
+    *KILLED,
+    Fault("answer lost", Lose(after=True)),
+    Fault("refused for a while", Refuse(503, "ServiceUnavailable"), lasts=True),
+    Fault("throttled for a while", Refuse(400, "ThrottlingException"), lasts=True),
+)
+ASSEMBLYAI_FAULTS = (
+    *KILLED,
+    Fault("connection reset", Lose(after=False), lasts=True),
+    Fault("answer lost", Lose(after=True), spoils_answer=True),
+    Fault("answer cut off", Spoil(200, CUT, {"Content-Length": "5000"}, after=True), spoils_answer=True),
+    Fault("answer unreadable", Spoil(200, PAGE, {"Content-Type": "text/html"}, after=True), spoils_answer=True),
+    Fault("empty answer", Spoil(200, b"", after=True), spoils_answer=True),
+    Fault("page of a proxy", Spoil(502, PAGE, {"Content-Type": "text/html"}), lasts=True),
+    Fault("500", Refuse(500, "Internal server error"), lasts=True),
+    Fault("503", Refuse(503, "try again", {"Retry-After": "7"}), lasts=True),
+    Fault("504 after its work", Spoil(504, PAGE, after=True), spoils_answer=True),
+    Fault("408", Refuse(408, "timeout")),
+    Fault("409", Refuse(409, "conflict")),
+    Fault("429 with a wait", Refuse(429, "Too Many Requests", {"Retry-After": "56"}), lasts=True),
+    Fault("429 without a wait", Refuse(429, "Too Many Requests"), lasts=True),
+    Fault("401", Refuse(401, "Authentication error, API token missing/invalid"), lasts=True, pauses=True),
+    Fault("403", Refuse(403, "Your account does not have access. Please upgrade."), lasts=True, pauses=True),
+    Fault("negative balance", Refuse(400, BALANCE), lasts=True, pauses=True),
+    Fault("400", Refuse(400, "this request is not valid"), is_refusal=True),
+    Fault("404", Refuse(404, "Not found"), is_refusal=True),
+    Fault("422", Refuse(422, "unprocessable"), is_refusal=True),
+)
+
+# What a refusal for good comes to, by what is refused; where it is not named, the call ends as without it.
+REFUSED: dict[str, Outcome] = {
+    "assemblyai POST /v2/transcript": "failed",
+    "assemblyai GET /v2/transcript/{id}": "failed",
+    "assemblyai POST /v1/understanding": "needs_roles",
+}
+
+# Which function's requests a journey is looked at for: what the others do is the same as in an earlier one.
+LOOKED_AT = {
+    "scored": ("SubmitFunction", "ScorecardFunction"),
+    "repaired": ("ScorecardFunction",),
+    "overdue": ("ScorecardFunction",),
+    "failed": ("ScorecardFunction",),
+    "unsupported": ("SubmitFunction",),
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A journey, one of its requests, and what happens to that."""
+
+    journey: Journey
+    effect: SideEffect
+    fault: Fault
+
+    @property
+    def name(self) -> str:
+        """What reproduces it: python -m tests.faults --only NAME."""
+        function = self.effect.function.removesuffix("Function").lower()
+        what = re.sub(r"[^\w/{}.]+", "-", self.effect.what)
+        return f"{self.journey.name}:{function}:{what}:{self.effect.number}:{self.fault.name.replace(' ', '-')}"
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the call has to end."""
+        if not self.fault.is_refusal or self.effect.what not in REFUSED:
+            return self.journey.outcome
+        return REFUSED[self.effect.what]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a scenario. repaid: paid twice for an answer that no line of ours could have kept."""
+
+    scenario: Scenario
+    report: Report
+    is_lost: bool
+    double_billed: Sequence[str]
+    unexplained: Sequence[str]
+    repaid: int
+    extra_mails: int
+
+    @property
+    def survived(self) -> bool:
+        """Whether everything is as it has to be."""
+        return not (self.is_lost or self.double_billed or self.unexplained)
+
+
+def scenarios(stage: Stage) -> Iterator[Scenario]:
+    """Yield every scenario, after looking once at what each journey does from a cold start."""
+    for name, functions in LOOKED_AT.items():
+        report = stage.run(JOURNEYS[name], cold=True)
+        if report.outcome != JOURNEYS[name].outcome or report.paid != JOURNEYS[name].paid:
+            raise AssertionError(f"{name} goes wrong without any fault: {report}")
+        for effect in sorted(set(report.effects), key=report.effects.index):
+            if effect.function in functions:
+                faults = ASSEMBLYAI_FAULTS if effect.what.startswith("assemblyai") else AWS_FAULTS
+                yield from (Scenario(JOURNEYS[name], effect, fault) for fault in faults)
+
+
+def play(stage: Stage, scenario: Scenario) -> Verdict:
+    """Let a scenario happen, and judge what is seen of it from outside."""
+    happened: list[SideEffect] = []
+    over = threading.Event()
+
+    def decide(effect: SideEffect) -> Action | None:
+        is_it = (effect.function, effect.what) == (scenario.effect.function, scenario.effect.what)
+        due = effect.number >= scenario.effect.number if scenario.fault.lasts else effect == scenario.effect
+        if not is_it or not due or over.is_set():
+            return None
+        happened.append(effect)
+        return scenario.fault.action
+
+    def pass_time(_: str) -> None:
+        if happened:
+            over.set()
+
+    # A warm function has its keys.
+    is_cold = scenario.effect.what.startswith("secretsmanager")
+    report = stage.run(scenario.journey, decide, cold=is_cold, meanwhile=pass_time)
+    return judge(scenario, report, happened=bool(happened))
+
+
+def judge(scenario: Scenario, report: Report, *, happened: bool) -> Verdict:
+    """Hold what is seen against what must be true of every call."""
+    unexplained = []
+    if not happened:
+        unexplained.append("the fault never happened")
+    if report.outcome not in (scenario.outcome, "nothing"):
+        unexplained.append(f"ended as {report.outcome} and not as {scenario.outcome}")
+    if not report.mails and report.outcome != "nothing":
+        unexplained.append("nobody was told")
+    extra_mails = max(len(report.mails) - 1, 0)
+    if extra_mails > (1 if _may_tell_twice(scenario, report) else 0):
+        unexplained.append(f"{len(report.mails)} e-mails")
+    if report.dead_letters:
+        unexplained.append(f"{len(report.dead_letters)} messages in dead-letter queues")
+    if report.is_paused:
+        unexplained.append("still paused")
+    if report.open_jobs:
+        unexplained.append("a place for an open job is not given back")
+    if len(report.operator_mails) != int(scenario.fault.pauses) and not _is_notice(scenario):
+        unexplained.append(f"{len(report.operator_mails)} operator e-mails")
+    service = PAID.get(scenario.effect.what)
+    gap = int(scenario.fault.spoils_answer and service in ("understanding", "chat"))
+    over = {name: count - scenario.journey.paid[name] for name, count in report.paid.items()}
+    double_billed = [name for name, count in over.items() if count > (gap if name == service else 0)]
+    return Verdict(
+        scenario=scenario,
+        report=report,
+        is_lost=report.outcome == "nothing" or report.left_in_queues > 0,
+        double_billed=double_billed,
+        unexplained=unexplained,
+        repaid=sum(count for count in over.values() if count > 0) - len(double_billed),
+        extra_mails=extra_mails,
+    )
+
+
+def _is_notice(scenario: Scenario) -> bool:
+    """Whether operators are told of a model that was refused: once a day, so one scenario of many."""
+    return scenario.fault.is_refusal and scenario.effect.what.endswith("/chat/completions")
+
+
+def _may_tell_twice(scenario: Scenario, report: Report) -> bool:
+    """Whether the run ended after its e-mail and before it could note that: the next one cannot know."""
+    effects = list(report.effects)
+    told = next((index for index, effect in enumerate(effects) if effect.what.startswith("sns Publish Sc")), None)
+    if told is None or scenario.effect not in effects:
+        return False
+    return effects.index(scenario.effect) >= told
