@@ -5,12 +5,13 @@
 #   make test ARGS="-k webhook"  passed on to pytest
 #   make lock UPGRADE=1          newer versions instead of the pinned ones
 #   make audit ADVISORIES=1      also asks PyPI what is known against the layer's libraries
+#   make forget KEY=call.mp3     of the stack STACK (callcoach) in REGION (your shell's); OPTIONS are passed on
 
 SHELL := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint audit format build lock clean
+.PHONY: help setup demo test bench lint audit format build lock forget pause resume clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -61,6 +62,15 @@ lock: .venv/installed ## write the pins anew from requirements-*.in
 	$(call compile_pins,requirements-sam)
 	$(call compile_pins,requirements-audit)
 
+forget: .venv/installed ## take away all that is kept of a recording: make forget KEY=...
+	@$(callcoach) forget $(on_stack) $(OPTIONS) -- "$${KEY:?Name the recording: make forget KEY=...}"
+
+pause: .venv/installed ## let a deployed stack ask nothing of AssemblyAI; make pause REASON="..."
+	@$(callcoach) pause $(on_stack) $(OPTIONS) --reason "$${REASON:-}"
+
+resume: .venv/installed ## lift the pause of a deployed stack
+	@$(callcoach) resume $(on_stack) $(OPTIONS)
+
 clean: ## remove all that the other targets made
 	rm -rf .venv .venv-sam .venv-audit .aws-sam out .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find functions layers tests -name __pycache__ -prune -exec rm -rf {} +
@@ -110,6 +120,9 @@ install = .venv/bin/uv pip install --quiet --require-hashes --python $(1)/bin/py
 
 compile_pins = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --generate-hashes \
 	  --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) $(1).in --output-file $(1).txt
+
+callcoach = PYTHONPATH=layers/callcoach .venv/bin/python -m callcoach
+on_stack = $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)")
 
 # python3.13 is then the same interpreter to SAM and to the layer's Makefile. SAM validates for a region, any.
 with_sam = PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 \

@@ -15,9 +15,11 @@ PACKAGES = {
 MODULES = {
     f"{package}.{path.stem}": path for package, folder in PACKAGES.items() for path in sorted(folder.glob("*.py"))
 }
-HANDLERS = {"submit.handler", "scorecard.handler"}
+# What wires the rest: the functions, and the commands of operators.
+HANDLERS = {"submit.handler", "scorecard.handler", "callcoach.commands"}
 ADAPTERS = {
     "callcoach.assemblyai",
+    "callcoach.aws_clients",
     "callcoach.aws_faults",
     "callcoach.idempotency",
     "callcoach.notifications",
@@ -25,6 +27,7 @@ ADAPTERS = {
     "callcoach.queue",
     "callcoach.secrets",
     "callcoach.slots",
+    "callcoach.stack",
     "callcoach.state",
     "callcoach.storage",
 }
@@ -33,6 +36,7 @@ PURE = {
     "callcoach.documents",
     "callcoach.environment",
     "callcoach.errors",
+    "callcoach.names",
     "callcoach.plain_text",
     "callcoach.resubmission",
     "callcoach.transcript",

@@ -14,6 +14,7 @@
     operators       telling the people who run callcoach
 
     assemblyai      AssemblyAI over HTTP, and what its refusals mean
+    aws_clients     how patient the AWS clients are
     aws_faults      which errors of AWS pass by themselves
     storage         S3
     queue           SQS: what a message says; hiding, renewing and giving it up
@@ -22,6 +23,12 @@
     notifications   SNS
     secrets         Secrets Manager
     observability   log and metrics
+
+    commands        python -m callcoach: what operators can do, one function for each command
+    stack           CloudFormation: where a deployed stack keeps its things
+    forgetting      taking away all that is kept of a recording
+    names           the names under which a recording's work is kept
+    polling         SQS by hand: looking through a queue
 
 This package never imports a function; the functions never import each other.
 """

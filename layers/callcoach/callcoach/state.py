@@ -6,6 +6,7 @@
     open_jobs         what AssemblyAI has in hand for us
     pause             that nothing is to be asked of AssemblyAI, and why
     notice#<name>     that operators were told of something
+    forgotten#<name>  that a recording was forgotten, by a hash of its name
 
 Names of attributes that hold a moment end in _at: seconds since 1970. Powertools keeps its idempotency records beside
 them (callcoach.idempotency).
@@ -13,7 +14,7 @@ them (callcoach.idempotency).
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -148,6 +149,80 @@ class State:
             yield
         finally:
             self._delete(item_id, "held_by = :owner", {":owner": {"S": owner}})
+
+    # Forgetting a recording.
+
+    @contextmanager
+    def idle(self, record_id: str, seconds: float) -> Iterator[None]:
+        """Let no run begin the work of one of Powertools' records, for at most so many seconds if this is killed.
+
+        Work that is done stays done. Raises InProgress while a run is at work.
+        """
+        owner, now = uuid.uuid4().hex, time.time()
+        held = self._change(
+            record_id,
+            "SET #status = :running, in_progress_expiration = :until, expiration = :expiration, held_by = :owner",
+            {
+                ":running": {"S": "INPROGRESS"},
+                ":until": _number(int(1000 * (now + seconds))),
+                ":expiration": _expiration(seconds),
+                ":owner": {"S": owner},
+                ":now": _number(int(now)),
+                ":now_ms": _number(int(1000 * now)),
+            },
+            names={"#status": "status"},
+            condition="attribute_not_exists(id) OR expiration < :now"
+            " OR (#status = :running AND in_progress_expiration < :now_ms)",
+        )
+        if not held and self._item(record_id).get("status", {}).get("S") != "COMPLETED":
+            raise InProgress("another invocation works on this call", retry_after_seconds=LEASE_LOOK_SECONDS)
+        try:
+            yield
+        finally:
+            self._delete(record_id, "held_by = :owner", {":owner": {"S": owner}})
+
+    def remove(self, item_id: str) -> bool:
+        """Remove an item and return whether it was there; one that is only held does not count."""
+        answer = self._client.delete_item(
+            TableName=self._table_name, Key={"id": {"S": item_id}}, ReturnValues="ALL_OLD"
+        )
+        return "held_by" not in answer.get("Attributes", {"held_by": {}})
+
+    def outcomes_naming(self, transcript_ids: Collection[str]) -> list[str]:
+        """Return the ids of Powertools' records whose outcome names one of the transcripts. Reads the whole table."""
+        if not transcript_ids:
+            return []
+        values = {f":id{number}": {"S": transcript_id} for number, transcript_id in enumerate(transcript_ids)}
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._table_name,
+            FilterExpression=" OR ".join(f"contains(#data, {name})" for name in values),
+            ProjectionExpression="id",
+            ExpressionAttributeNames={"#data": "data"},
+            ExpressionAttributeValues=values,
+        )
+        return [str(item["id"]["S"]) for page in pages for item in page["Items"]]
+
+    def note_forgotten(self, name: str, left_to_do: bytes = b"") -> None:
+        """Remember that a recording is forgotten, and what is still to be done about it."""
+        self._update(
+            f"forgotten#{name}",
+            "SET forgotten_at = :now, left_to_do = :left, expiration = :expiration",
+            {
+                ":now": _number(time.time()),
+                ":left": {"S": left_to_do.decode()},
+                ":expiration": _expiration(),
+            },
+        )
+
+    def forgotten(self, name: str) -> tuple[float, bytes]:
+        """Return when a recording was forgotten, 0 if never or too long ago to know, and what was left to do."""
+        item = self._item(f"forgotten#{name}")
+        return float(item.get("forgotten_at", {}).get("N", "0")), item.get("left_to_do", {}).get("S", "").encode()
+
+    def _item(self, item_id: str) -> Mapping[str, Any]:
+        answer = self._client.get_item(TableName=self._table_name, Key={"id": {"S": item_id}}, ConsistentRead=True)
+        item: Mapping[str, Any] = answer.get("Item", {})
+        return item
 
     # Rate limits.
 

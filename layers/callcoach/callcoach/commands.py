@@ -1,0 +1,264 @@
+"""What those who run callcoach can tell a deployed stack to do: python -m callcoach COMMAND.
+
+Each command finds the stack by CloudFormation, wires the adapters that the functions use too, and prints what came of
+it: a few lines for people, or with --json one line for machines. Questions, waiting and errors go to stderr.
+
+exit code 0    done
+          1    not done, or not all of it; stderr says what to do
+          2    wrong usage
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial, wraps
+
+import boto3
+import click
+import msgspec
+from botocore import exceptions as aws
+from rich.console import Console, RenderableType
+
+from callcoach.assemblyai import AssemblyAI
+from callcoach.aws_clients import AWS_CONFIG, S3_CONFIG
+from callcoach.errors import (
+    AccountRefused,
+    CallCoachError,
+    InProgress,
+    RequestRefused,
+    SettingsError,
+    TransientError,
+)
+from callcoach.forgetting import Forgetter, Forgotten
+from callcoach.secrets import Secrets
+from callcoach.stack import Stack, StackNotFound, find_stack
+from callcoach.state import Pause, State
+from callcoach.storage import Documents, Recordings
+
+# AWS's words for credentials that are none or have ended, and for rights that are missing.
+_BAD_CREDENTIALS = {
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_NO_RIGHT = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+_SIGN_IN = "Sign in (aws sso login, or aws configure), or name a profile that works in AWS_PROFILE."
+
+# What a failure comes to for whoever gave the command: the first kind that fits.
+_ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((StackNotFound,), "{}. Name another stack with --stack, or its region with --region."),
+    ((AccountRefused,), "AssemblyAI refuses the account: {}. Nothing was taken away here. See that the key is valid."),
+    (
+        (RequestRefused,),
+        "{}. Nothing was taken away here. A transcript that is still being made may have to be finished first.",
+    ),
+    ((InProgress,), "{}, and does not end. Try again in a quarter of an hour."),
+    ((SettingsError,), "{}. See that it is there, and that your credentials may read it."),
+    ((TransientError,), "{}. Try again later; what was done stays done."),
+    ((aws.NoRegionError,), "no AWS region is set. Name the stack's with --region, or in AWS_DEFAULT_REGION."),
+    (
+        (
+            aws.CredentialRetrievalError,
+            aws.LoginError,
+            aws.NoAuthTokenError,
+            aws.NoCredentialsError,
+            aws.PartialCredentialsError,
+            aws.ProfileNotFound,
+            aws.SSOError,
+            aws.TokenRetrievalError,
+        ),
+        f"there are no AWS credentials: {{}}. {_SIGN_IN}",
+    ),
+    (
+        (aws.ConnectionError, aws.HTTPClientError),
+        "AWS cannot be reached: {}. See that the region exists (--region) and the network is up.",
+    ),
+)
+
+_out = Console(highlight=False, markup=False, soft_wrap=True)
+_err = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came of a command: for machines, and for people."""
+
+    document: Mapping[str, object]
+    text: RenderableType
+
+
+class Deployed:
+    """The stack that a command is about, and the clients with which it is reached."""
+
+    def __init__(self, name: str, region: str | None) -> None:
+        """Find the stack. Raises StackNotFound, and what AWS answers to somebody it does not know."""
+        self._session = boto3.session.Session(region_name=region)
+        self.stack = find_stack(self._session.client("cloudformation", config=AWS_CONFIG), name)
+        self.sqs = self._session.client("sqs", config=AWS_CONFIG)
+        self.state = State(self._session.client("dynamodb", config=AWS_CONFIG), self.stack.state_table)
+        s3 = self._session.client("s3", config=S3_CONFIG)
+        self.recordings = Recordings(s3)
+        self.documents = Documents(s3, self.stack.scorecards_bucket)
+
+    def assemblyai(self) -> AssemblyAI:
+        """Return the account's AssemblyAI. Raises SettingsError when its key cannot be read."""
+        secrets = Secrets(self._session.client("secretsmanager", config=AWS_CONFIG))
+        return AssemblyAI(partial(secrets.key, self.stack.assemblyai_secret), self.stack.assemblyai_url)
+
+
+class _Commands(click.Group):
+    """Ends every command that fails with why it did, and what to do."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (aws.BotoCoreError, aws.ClientError, CallCoachError) as fault:
+            raise click.ClickException(_explained(fault)) from fault
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def callcoach() -> None:
+    """Run a deployed callcoach. The stack is found by its name, with the AWS credentials of your shell."""
+
+
+def _about_a_stack(command: Callable[..., Answer]) -> Callable[..., None]:
+    """Give a command the options that all have, let it find the deployed stack, and print its answer."""
+
+    @click.option("--stack", "stack_name", default="callcoach", show_default=True, help="The stack's name.")
+    @click.option("--region", help="The stack's AWS region, if it is not that of your shell.")
+    @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+    @wraps(command)
+    def with_stack(*, stack_name: str, region: str | None, as_json: bool, **options: object) -> None:
+        answer = command(Deployed(stack_name, region), **options)
+        _out.print(msgspec.json.encode(answer.document).decode() if as_json else answer.text)
+
+    return with_stack
+
+
+@callcoach.command()
+@click.argument("recording", metavar="KEY")
+@click.option("--keep-recording", is_flag=True, help="Leave the recording in its bucket.")
+@click.option("--keep-at-assemblyai", is_flag=True, help="Leave AssemblyAI out, where its account is gone.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+@_about_a_stack
+def forget(deployed: Deployed, *, recording: str, keep_recording: bool, keep_at_assemblyai: bool, yes: bool) -> Answer:
+    """Take away all that is kept of a recording.
+
+    KEY is the recording's whole name in its bucket. It goes with all its versions, what was written about it, what
+    waits in the queues, and its transcripts at AssemblyAI. An interrupted run is to be repeated.
+    """
+    stack = deployed.stack
+    if not yes:
+        what = "what is kept of it, but not the recording" if keep_recording else "the recording and what is kept of it"
+        question = f"Forget {recording}: {what}, in the stack {stack.name}? It cannot be undone."
+        click.confirm(question, abort=True, err=True)
+    assemblyai = None if keep_at_assemblyai else deployed.assemblyai()
+    forgetter = Forgetter(
+        stack.recordings_bucket,
+        recordings=deployed.recordings,
+        documents=deployed.documents,
+        state=deployed.state,
+        sqs=deployed.sqs,
+        queue_urls=stack.queue_urls,
+        assemblyai=assemblyai,
+        waiting=lambda: _err.print("A function works on this call. Waiting until it has ended."),
+    )
+    try:
+        forgotten = forgetter.forget(recording, keep_recording=keep_recording)
+    finally:
+        if assemblyai:
+            assemblyai.close()
+    if forgotten.is_nothing and not forgotten.before_at:
+        raise click.ClickException(
+            f"nothing is known of {recording}. KEY is a recording's whole name, as it stands in the list of\n"
+            f"  aws s3 ls --recursive s3://{stack.recordings_bucket}/"
+        )
+    document = {"recording": recording, "stack": stack.name, "removed": msgspec.to_builtins(forgotten)}
+    return Answer(document, _told_of(recording, forgotten, stack))
+
+
+def _told_of(recording: str, forgotten: Forgotten, stack: Stack) -> str:
+    if forgotten.is_nothing:
+        return f"Forgotten already, on {_date(forgotten.before_at)}: {recording}"
+    versions = forgotten.recording
+    counts = [
+        ("recording", "left as it is" if versions is None else _counted(versions, "version")),
+        *((f"{kind}/", _counted(versions, "version")) for kind, versions in forgotten.documents.items()),
+        ("AssemblyAI", _counted(len(forgotten.transcripts), "transcript")),
+        *((queue, _counted(messages, "message")) for queue, messages in forgotten.messages.items()),
+        ("state table", _counted(forgotten.state_items, "item")),
+    ]
+    hidden = [f"{queue} {messages}" for queue, messages in forgotten.out_of_sight.items() if messages]
+    lines = [f"Forgotten: {recording}", *(f"  {where:<16} {count}" for where, count in counts)]
+    if hidden:
+        lines.append(
+            f"Hidden messages, of this call or others, which cannot be looked at yet: {', '.join(hidden)}.\n"
+            "Should one be about this call, it finds nothing. If a failure is mailed then, forget the call once more."
+        )
+    lines.append(
+        "Out of reach: e-mails that were sent, copies that people made, and AssemblyAI's backups.\n"
+        f"Log lines, which hold ids alone, end after {stack.parameters['LogRetentionDays']} days."
+    )
+    return "\n".join(lines)
+
+
+@callcoach.command()
+@click.option("--reason", default="", help="Why, for those who come upon it.")
+@_about_a_stack
+def pause(deployed: Deployed, *, reason: str) -> Answer:
+    """Let everything wait: nothing is asked of AssemblyAI until you resume.
+
+    Recordings and callbacks stay in their queues; what a function has in hand is finished. A pause that callcoach has
+    set becomes yours, and no longer ends by itself.
+    """
+    wanted = Pause(by="operator", reason=reason, since_at=time.time(), told=True)
+    while not deployed.state.pause(wanted):
+        deployed.state.lift_pause()
+    return Answer({"paused": True, "reason": reason}, "Paused. To go on: python -m callcoach resume")
+
+
+@callcoach.command()
+@_about_a_stack
+def resume(deployed: Deployed) -> Answer:
+    """Lift the pause, whoever has set it."""
+    _, lifted = deployed.state.look("")
+    deployed.state.lift_pause()
+    if lifted is None:
+        return Answer({"paused": False, "lifted": None}, "It was not paused.")
+    since = _date(lifted.since_at)
+    return Answer(
+        {"paused": False, "lifted": {"by": lifted.by, "reason": lifted.reason, "since": since}},
+        f"Resumed. It was paused by {lifted.by} on {since}{lifted.reason and ': '}{lifted.reason}\n"
+        "What waits goes on within ten minutes.",
+    )
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count or 'no'} {thing}{'' if count == 1 else 's'}"
+
+
+def _date(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _explained(fault: Exception) -> str:
+    """Return why a command has failed, and what to do about it."""
+    if isinstance(fault, aws.ClientError):
+        return _refused_by_aws(fault)
+    advice = next((said for kinds, said in _ADVICE if isinstance(fault, kinds)), "{}")
+    return advice.format(fault)
+
+
+def _refused_by_aws(fault: aws.ClientError) -> str:
+    error = fault.response["Error"]
+    code, message = error.get("Code", ""), error.get("Message", "")
+    if code in _BAD_CREDENTIALS:
+        return f"AWS does not know your credentials, or they have ended ({code}). {_SIGN_IN}"
+    if code in _NO_RIGHT:
+        return f"your credentials lack a right: {message or code}. Use others (AWS_PROFILE), or ask for that right."
+    return f"AWS refuses {fault.operation_name}: {code}: {message}. See that --region and --stack are right."

@@ -1,0 +1,75 @@
+"""The names under which a recording's work is kept in the state table, and its link known at AssemblyAI. Pure.
+
+A name is a hash wherever the recording's own name would stand in it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+
+class Drop(msgspec.Struct, frozen=True):
+    """One content that was dropped under a recording's name, as far as it is known; "" where it is not.
+
+    resubmissions: how often AssemblyAI failed to fetch it before.
+    """
+
+    bucket: str
+    recording: str
+    etag: str = ""
+    sequencer: str = ""
+    resubmissions: int = 0
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What makes two messages the same piece of work."""
+        return {
+            "bucket": self.bucket,
+            "key": self.recording,
+            "sequencer": self.sequencer,
+            "resubmissions": str(self.resubmissions),
+        }
+
+    @property
+    def work_id(self) -> str:
+        """The name of its submission."""
+        return f"submit#{_hashed(*self.identity.values())}"
+
+    @property
+    def lease(self) -> str:
+        """The name that a run holds while it submits: one run for each recording, whatever its content."""
+        return f"submit#{_hashed(self.bucket, self.recording)}"
+
+    @property
+    def open_job(self) -> str:
+        """The name of this content's place among the jobs that AssemblyAI has in hand."""
+        return _hashed(self.bucket, self.recording, self.etag, str(self.resubmissions))
+
+
+def scoring_id(transcript_id: str) -> str:
+    """Return the name of the work on a transcript."""
+    return f"score#{transcript_id}"
+
+
+def once_id(function: str, identity: Mapping[str, str]) -> str:
+    """Return the id of the record that Powertools keeps of a piece of work (callcoach.idempotency)."""
+    text = json.dumps(identity, sort_keys=True)
+    return f"{function}#{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}"
+
+
+def names_object(link: str | None, bucket: str, key: str) -> bool:
+    """Return whether a link, whatever its signature, leads to that object (virtual-hosted or path style)."""
+    try:
+        parts = urlsplit(link or "")
+    except ValueError:
+        return False
+    path = unquote(parts.path)
+    return path == f"/{bucket}/{key}" or ((parts.hostname or "").startswith(f"{bucket}.") and path == f"/{key}")
+
+
+def _hashed(*parts: str) -> str:
+    """Return a short name for what the parts say together; none of them can be read from it."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

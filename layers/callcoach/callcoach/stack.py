@@ -1,0 +1,79 @@
+"""CloudFormation: where a deployed stack keeps its things."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from callcoach.errors import CallCoachError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+# As the template's mapping.
+_API_URLS = {"us": "https://api.assemblyai.com", "eu": "https://api.eu.assemblyai.com"}
+
+_QUEUES = ("RecordingsQueue", "RecordingsDlq", "CallbacksQueue", "CallbacksDlq")
+
+
+class StackNotFound(CallCoachError):
+    """There is no such stack in this account and region, or it is another application's."""
+
+
+class Stack(msgspec.Struct, frozen=True):
+    """A deployed stack. parameters, outputs: by name; resources: physical ids by logical id."""
+
+    name: str
+    parameters: dict[str, str]
+    outputs: dict[str, str]
+    resources: dict[str, str]
+
+    @property
+    def recordings_bucket(self) -> str:
+        """Where recordings are dropped, be it the stack's bucket or one that was there before."""
+        return self.outputs["RecordingsBucketName"]
+
+    @property
+    def scorecards_bucket(self) -> str:
+        """Where the documents about calls lie."""
+        return self.resources["ScorecardsBucket"]
+
+    @property
+    def state_table(self) -> str:
+        """The name of the state table."""
+        return self.resources["StateTable"]
+
+    @property
+    def queue_urls(self) -> dict[str, str]:
+        """The addresses of both queues, each before its dead-letter queue, by logical id."""
+        return {queue: self.resources[queue] for queue in _QUEUES}
+
+    @property
+    def assemblyai_url(self) -> str:
+        """Where AssemblyAI's API is for this stack."""
+        return self.parameters["AssemblyAIEndpointUrl"] or _API_URLS[self.parameters["AssemblyAIRegion"]]
+
+    @property
+    def assemblyai_secret(self) -> str:
+        """The name of the secret with AssemblyAI's key."""
+        return self.parameters["AssemblyAISecretName"]
+
+
+def find_stack(client: "CloudFormationClient", name: str) -> Stack:
+    """Return the stack of that name. Raises StackNotFound."""
+    try:
+        (described,) = client.describe_stacks(StackName=name)["Stacks"]
+        resources = client.describe_stack_resources(StackName=name)["StackResources"]
+    except ClientError as fault:
+        if fault.response["Error"]["Code"] == "ValidationError":
+            raise StackNotFound(f"there is no stack {name} in {client.meta.region_name}") from None
+        raise
+    stack = Stack(
+        name=name,
+        parameters={item["ParameterKey"]: item["ParameterValue"] for item in described.get("Parameters", [])},
+        outputs={item["OutputKey"]: item["OutputValue"] for item in described.get("Outputs", [])},
+        resources={item["LogicalResourceId"]: item.get("PhysicalResourceId", "") for item in resources},
+    )
+    if not {"StateTable", "ScorecardsBucket", *_QUEUES} <= stack.resources.keys() or not stack.outputs:
+        raise StackNotFound(f"the stack {name} in {client.meta.region_name} is not one of callcoach, or not complete")
+    return stack
