@@ -38,8 +38,9 @@ def read_callback(body: str, attributes: Mapping[str, str]) -> Callback:
     """Read a message of CallbacksQueue. Raises MalformedMessage when it is no callback."""
     try:
         said = msgspec.json.decode(body, type=_Body)
-    except msgspec.DecodeError as fault:
-        raise MalformedMessage(f"not a callback: {fault}") from fault
+    except (msgspec.DecodeError, RecursionError):
+        # What the sender wrote stays out of the log.
+        raise MalformedMessage("not a callback") from None
     recording = decode_key(attributes.get(RECORDING, ""))
     if not recording:
         raise MalformedMessage("the callback names no recording")

@@ -62,7 +62,7 @@ _PREFIXED_LETTERS = 4
 _ELLIPSIS = re.compile(r"[\[(]?(?:\u2026|\.(?:\s?\.)+)[\])]?")
 _PAUSE = re.compile(r"[.,;:!?\u2026](?=[\s\"\u201d\u2019]|$)|[\u2013\u2014]|\s-+\s")
 # "not, um, going": these commas part nothing. After "no" a comma ends it.
-_FILLED_PAUSE = re.compile(r",?\s+(?:u[hm]+|er+m?|hm+|ah|eh|you know|i mean|like),?(?=\s|$)", re.IGNORECASE)
+_FILLED_PAUSE = re.compile(r",?\s{1,20}(?:u[hm]+|er+m?|hm+|ah|eh|you know|i mean|like),?(?=\s|$)", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019)]*+(?=\s++[^a-z])|[\u3002\uff01\uff1f]+")
 _CLOSING = ",;:-\u2013\u2014 "
 

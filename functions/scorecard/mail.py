@@ -131,11 +131,11 @@ def _quoted(text: str, limit: int) -> str:
     lost = plain.count("?") - text.count("?")
     if lost > (1 - _READABLE_SHARE) * len(plain):
         return "(words that plain text cannot show; see the report)"
-    return f'"{clipped(without_links(plain), limit)}"'
+    return f'"{clipped(without_links(clipped(plain, limit)), limit)}"'
 
 
 def _fill(text: str, first: str = "", rest: str = "", *, limit: int = 240) -> str:
-    plain = clipped(without_links(ascii_text(text)), limit)
+    plain = clipped(without_links(clipped(ascii_text(text), limit)), limit)
     wrapped = textwrap.fill(
         _UNIT.sub("\\1\x1f\\2", plain),
         MAIL_COLUMNS,

@@ -95,7 +95,7 @@ def read_event(body: str) -> DroppedObject:
     """
     try:
         detail = msgspec.json.decode(body, type=_ObjectCreated).detail
-    except msgspec.DecodeError as fault:
+    except (msgspec.DecodeError, RecursionError) as fault:
         raise MalformedMessage(f"not an Object Created event: {fault}") from fault
     return DroppedObject(
         bucket=detail.bucket.name,

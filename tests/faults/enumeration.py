@@ -4,6 +4,7 @@ import fnmatch
 import random
 from dataclasses import dataclass
 
+from tests.faults.batch import BatchReport, play_batch
 from tests.faults.scenarios import Scenario, Verdict, play, scenarios
 from tests.faults.stage import stage
 
@@ -17,6 +18,7 @@ class Row:
     number: int
     text: str
     effect: str
+    tried: int
     survived: int
     lost: int
     double_billed: int
@@ -25,8 +27,8 @@ class Row:
     extra_mails: int
 
 
-def run_shard(number: int, of: int, only: str, sample: int, seed: int) -> list[Row]:
-    """Play every of-th scenario whose name fits, or of a sample of those."""
+def run_shard(number: int, of: int, *, only: str, sample: int, seed: int, batches: int) -> list[Row]:
+    """Play every of-th scenario whose name fits, or of a sample of those, and every of-th batch."""
     rows = []
     with stage() as set_up:
         chosen = [scenario for scenario in scenarios(set_up) if fnmatch.fnmatch(scenario.name, only)]
@@ -39,7 +41,25 @@ def run_shard(number: int, of: int, only: str, sample: int, seed: int) -> list[R
                 print(row.text, flush=True)
             if len(rows) % PROGRESS_EVERY == 0:
                 print(f"... {index + 1} of {len(chosen)}", flush=True)
+        for batch in range(number, batches, of):
+            rows.append(_batch_row(len(chosen) + batch, play_batch(set_up, seed + batch)))
+            print(rows[-1].text, flush=True)
     return rows
+
+
+def _batch_row(number: int, report: BatchReport) -> Row:
+    return Row(
+        number=number,
+        text=report.text,
+        effect="",
+        tried=report.recordings,
+        survived=report.recordings - max(report.lost, int(bool(report.troubles))),
+        lost=report.lost,
+        double_billed=report.double_billed,
+        unexplained=max(len(report.troubles) - report.lost - report.double_billed, 0),
+        repaid=report.repaid,
+        extra_mails=report.extra_mails,
+    )
 
 
 def _row(number: int, scenario: Scenario, verdict: Verdict) -> Row:
@@ -55,6 +75,7 @@ def _row(number: int, scenario: Scenario, verdict: Verdict) -> Row:
         number=number,
         text=f"{mark} {seen}  {scenario.name}{'  ' if troubles else ''}{'; '.join(troubles)}",
         effect=scenario.name.rpartition(":")[0],
+        tried=1,
         survived=int(verdict.survived),
         lost=int(verdict.is_lost),
         double_billed=len(verdict.double_billed),

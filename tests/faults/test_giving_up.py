@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from tests.faults.stage import JOURNEYS, SOUND, TRANSCRIPT, Stage, stage
@@ -193,5 +194,5 @@ def test_message_of_somebody_else_is_kept_apart(set_up: Stage) -> None:
     for queue in DEAD_LETTERS:
         sqs.send_message(QueueUrl=stack.queue_url(queue), MessageBody='{"hello": 1}')
     for dead_letters in DEAD_LETTERS.values():
-        stack.cloud.wait_until(lambda name=dead_letters: stack.cloud.queue_depth(name) == 1)
+        stack.cloud.wait_until(partial(stack.cloud.messages, dead_letters))
         assert stack.cloud.messages(dead_letters)[0].attributes["reason"] == "malformed_message"

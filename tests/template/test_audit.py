@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
@@ -75,6 +76,18 @@ def test_what_bandit_skips_everywhere_ruff_holds() -> None:
         rule = check.replace("B", "S")
         assert re.search(rf'^  "{check}",\s+# \w+ .+', PYPROJECT, re.MULTILINE), check
         assert not any(rule.startswith(ignored) for ignored in lint["ignore"]), check
+
+
+def test_checkov_can_read_every_role() -> None:
+    """It passes over all policies of a role when one of their statements is conditional; a policy may be."""
+    resources = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))["Resources"]
+    roles = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::IAM::Role"}
+
+    assert roles
+    for name, role in roles.items():
+        policies = [policy.get("Fn::If", [None, policy])[1] for policy in role["Properties"]["Policies"]]
+        statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+        assert all("Sid" in statement for statement in statements), name
 
 
 def test_checkov_skips_no_check_everywhere() -> None:

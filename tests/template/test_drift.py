@@ -165,3 +165,22 @@ def test_the_documents_name_only_targets_that_exist() -> None:
         named = set(re.findall(r"`make ([a-z]+)", document.read_text("utf-8")))
         named |= set(re.findall(r"^make ([a-z]+)", document.read_text("utf-8"), re.MULTILINE))
         assert named <= targets, document.name
+
+
+def test_operations_explains_every_reason() -> None:
+    """What failures/ and the dead-letter queues may say is what OPERATIONS.md tells people to do about."""
+    code = "".join(
+        file.read_text("utf-8")
+        for folder in ("functions", "layers/callcoach")
+        for file in (ROOT / folder).rglob("*.py")
+    )
+    raised = re.findall(
+        r"(?:UnsupportedRecording|TranscriptFailed|RequestRefused)\(\s*\"([a-z_]+)\"|"
+        r"(?:DOWNLOAD_FAILED|NEVER_FINISHED) = \"([a-z_]+)\"|reason ?= ?\"([a-z_]+)\"|give_up\(message, \"([a-z_]+)\"",
+        code,
+    )
+    reasons = {name for found in raised for name in found if name} - {"unavailable"}
+    document = (ROOT / "OPERATIONS.md").read_text("utf-8")
+
+    assert {"crashed", "never_finished", "download_failed", "malformed_message", "aws_unavailable"} <= reasons
+    assert {reason for reason in reasons if f"`{reason}`" not in document} == set()

@@ -33,6 +33,7 @@ def test_callback_of_each_kind_is_read(status: str) -> None:
         '{"transcript_id": 5, "status": "completed"}',
         '{"transcript_id": "a", "status": "queued"}',
         '{"status": "redacted_audio_ready", "redacted_audio_url": "https://cdn.example/a"}',
+        "[" * 100_000,
     ],
 )
 def test_other_messages_are_malformed(body: str) -> None:

@@ -58,6 +58,9 @@ _GET_AGAIN = Retry(
 _PAGE_ROWS = 200
 _MOST_PAGES = 50
 
+# What a service says about a fault may be long.
+_MESSAGE_CHARACTERS = 3000
+
 _SERVICES = {"/v1/understanding": "understanding", "/v1/chat/completions": "chat"}
 
 AnswerType = TypeVar("AnswerType")
@@ -270,7 +273,7 @@ def _never_connected(fault: requests.RequestException) -> bool:
 def _decode(body: bytes, answer_type: type[AnswerType], *, maybe_paid: bool = False) -> AnswerType:
     try:
         return msgspec.json.decode(body, type=answer_type, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise UpstreamUnavailable(f"the answer cannot be read: {fault}", maybe_paid=maybe_paid) from fault
 
 
@@ -340,7 +343,7 @@ def error_message(body: bytes) -> str:
     """
     try:
         answer: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     if not isinstance(answer, dict):
         return ""
@@ -354,8 +357,8 @@ def error_message(body: bytes) -> str:
 
 
 def without_signatures(message: str) -> str:
-    """Cut the query off every link: a presigned one carries its signature there."""
-    return re.sub(r"(https?://[^\s?]+)\?\S+", r"\1", message)
+    """Cut the query off every link: a presigned one carries its signature there. A long message is cut too."""
+    return re.sub(r"(https?://[^\s?]+)\?\S+", r"\1", message[:_MESSAGE_CHARACTERS])
 
 
 def _retry_after_seconds(response: requests.Response) -> float | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's own name
 
-from callcoach.errors import AwsUnavailable
+from callcoach.errors import AwsUnavailable, SettingsError
 
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html (throttling and transient errors)
 _PASSING = frozenset(
@@ -31,6 +31,16 @@ def passing_fault(error: BaseException) -> AwsUnavailable | None:
             return AwsUnavailable(f"{cause.operation_name}: {code}") if passes else None
         if isinstance(cause, ConnectionError | HTTPClientError):
             return AwsUnavailable(type(cause).__name__)
+    return None
+
+
+def refusal(error: BaseException) -> SettingsError | None:
+    """Return what an AWS call's refusal is to us: the deployment is wrong. None for any other error.
+
+    It says which call and why, and not on what: AWS's own words name the recording.
+    """
+    if isinstance(error, ClientError):
+        return SettingsError(f"AWS refuses {error.operation_name}: {error.response.get('Error', {}).get('Code', '')}")
     return None
 
 

@@ -10,6 +10,7 @@ import time
 from callcoach.errors import AccountRefused
 from callcoach.notifications import Notifications
 from callcoach.observability import count, logger
+from callcoach.plain_text import ascii_text, clipped, without_links
 from callcoach.state import Pause, State
 
 # How soon after a refusal one message tries again.
@@ -62,7 +63,7 @@ class Pauses:
 
     def _tell(self, pause: Pause) -> None:
         text = (
-            f"callcoach is paused. {pause.reason}\n\n"
+            f"callcoach is paused. {without_links(clipped(ascii_text(pause.reason), 500))}\n\n"
             "Nothing is lost: recordings and callbacks wait in their queues, and no attempt is wasted.\n\n"
             "What to do: check the API key in Secrets Manager, and the balance and the plan at\n"
             "AssemblyAI. callcoach looks every ten minutes, and goes on by itself when the account\n"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from callcoach import pause
-from callcoach.aws_faults import passing_fault
+from callcoach.aws_faults import passing_fault, refusal
 from callcoach.errors import AccountRefused, MalformedMessage, Postponed, TransientError
 from callcoach.observability import count, logger
 from callcoach.pause import Pauses
@@ -95,7 +95,10 @@ class Worker:
         except Exception as fault:
             comes_back = self._after(fault, message, work_id)
             if comes_back is None:
-                raise
+                refused = refusal(fault)
+                if refused is None:
+                    raise
+                raise refused from None
             return comes_back
         if paused and paused.service in served:
             self._pauses.end(paused)
