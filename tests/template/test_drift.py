@@ -175,9 +175,10 @@ def test_operations_explains_every_reason() -> None:
         for file in (ROOT / folder).rglob("*.py")
     )
     raised = re.findall(
-        r"(?:UnsupportedRecording|TranscriptFailed|RequestRefused)\(\s*\"([a-z_]+)\"|"
-        r"(?:DOWNLOAD_FAILED|NEVER_FINISHED) = \"([a-z_]+)\"|reason ?= ?\"([a-z_]+)\"|give_up\(message, \"([a-z_]+)\"",
+        r"(?:UnsupportedRecording|TranscriptFailed|RequestRefused|give_up)\((?:message, |\s*)\"([a-z_]+)\"|"
+        r"(?:DOWNLOAD_FAILED|NEVER_FINISHED) = \"([a-z_]+)\"|^    reason ?= ?\"([a-z_]+)\"",
         code,
+        re.MULTILINE,
     )
     reasons = {name for found in raised for name in found if name} - {"unavailable"}
     document = (ROOT / "OPERATIONS.md").read_text("utf-8")
