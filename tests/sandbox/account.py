@@ -29,6 +29,7 @@ from moto.sns.models import Topic, sns_backends
 from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
 from moto.sts.models import sts_backends
 from tests.sandbox.calls import AwsError, Call
+from tests.sandbox.cloudformation import CloudFormation
 from tests.sandbox.eventbridge import EventBridge
 from tests.sandbox.guard import Caller, Fault, Guard, Intercept
 from tests.sandbox.permissions import Permission
@@ -68,7 +69,8 @@ class Account:
         self._administrator_arn = f"arn:{self.partition}:iam::{self.account_id}:root"
         self._enforce_iam = enforce_iam
         self.eventbridge = EventBridge(self.account_id, region, self._send_as_eventbridge)
-        self._guard = Guard(self, DomainDispatcherApplication(create_backend_app))
+        self.cloudformation = CloudFormation(DomainDispatcherApplication(create_backend_app))
+        self._guard = Guard(self, self.cloudformation)
         self._resources = ExitStack()
         self._server: BaseWSGIServer | None = None
 

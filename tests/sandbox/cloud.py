@@ -19,7 +19,7 @@ from tests.sandbox.gateway import Gateway
 from tests.sandbox.guard import Fault
 from tests.sandbox.interference import Answers, Decide, SideEffects, describe_call
 from tests.sandbox.lambdas import Function, Invocations
-from tests.sandbox.resources import CREATORS, create_bucket, enable_eventbridge
+from tests.sandbox.resources import CREATORS, UPDATERS, create_bucket, enable_eventbridge
 from tests.sandbox.template import Template, read
 from werkzeug.wrappers import Response
 
@@ -96,6 +96,7 @@ class Cloud:
         self._stack_name = stack_name
         self._running = ExitStack()
         self._clients: dict[str, Any] = {}
+        self._document: dict[str, Any] = {}
         self._deployment = Deployment(self._account, stack_name, {})
         self._functions: dict[str, Function] = {}
         self._gateways: list[Gateway] = []
@@ -114,12 +115,12 @@ class Cloud:
 
         Raises TemplateError, UnsupportedResourceError or DeploymentError with the reason why it cannot be deployed.
         """
-        document, artifacts = read(self._template, region=self.region, edit=self._edit)
+        self._document, artifacts = read(self._template, region=self.region, edit=self._edit)
         try:
             self._account.start()
             self._running.callback(self._account.stop)
             self._create_what_exists_before()
-            self._deployment = self._deploy(document, artifacts)
+            self._deployment = self._deploy(artifacts)
             self._run()
         except BaseException:
             self.stop()
@@ -137,11 +138,17 @@ class Cloud:
             create_bucket(self.client("s3"), bucket, self.region)
             enable_eventbridge(self.client("s3"), bucket)
 
-    def _deploy(self, document: dict[str, Any], artifacts: Mapping[str, Path]) -> Deployment:
+    def _deploy(self, artifacts: Mapping[str, Path]) -> Deployment:
+        deployment = Deployment(self._account, self._stack_name, artifacts)
+        deployment.create(self._with(self._parameters, self._read_secret), CREATORS)
+        self._account.cloudformation.stacks[self._stack_name] = deployment
+        return deployment
+
+    def _with(self, parameters: Mapping[str, str], read_secret: Callable[[str, str | None], str]) -> Template:
         account = self._account
-        template = Template(
-            document,
-            parameters=self._parameters,
+        return Template(
+            self._document,
+            parameters=parameters,
             pseudo_parameters={
                 "AWS::AccountId": account.account_id,
                 "AWS::Partition": account.partition,
@@ -149,11 +156,29 @@ class Cloud:
                 "AWS::StackName": self._stack_name,
                 "AWS::URLSuffix": "amazonaws.com",
             },
-            read_secret=self._read_secret,
+            read_secret=read_secret,
         )
-        deployment = Deployment(account, self._stack_name, artifacts)
-        deployment.create(template, CREATORS)
-        return deployment
+
+    def update(self, parameters: Mapping[str, str]) -> None:
+        """Update the stack with some other parameters, as far as the sandbox can change what they change.
+
+        As with CloudFormation, a secret's new value alone is no difference. Raises UnsupportedResourceError.
+        """
+        changed = {**self._parameters, **parameters}
+        before, after = (self._with(given, _name_secret) for given in (self._parameters, changed))
+        self._deployment.update(before, after, UPDATERS)
+        self._parameters = changed
+        for logical_id, function in self._functions.items():
+            if function.settings != self._deployment.functions[logical_id]:
+                function.update(self._deployment.functions[logical_id])
+
+    def replace_api_key(self, logical_id: str) -> None:
+        """Make an API key anew with the present value of its secret, in the place of the old one."""
+        deployment = self._deployment
+        properties = self._with(self._parameters, self._read_secret).properties(logical_id, deployment.resources)
+        deployment.api_keys[self.resources[logical_id]] = properties["Value"]
+        for gateway in self._gateways:
+            gateway.take_keys(list(deployment.usage_plans.values()), deployment.api_keys)
 
     def _read_secret(self, secret: str, json_key: str | None) -> str:
         value: str = self.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
@@ -397,3 +422,8 @@ class Cloud:
                 raise TimeoutError(f"Not within {timeout_seconds} seconds.\n{logs}")
             time.sleep(0.02)
         return value
+
+
+def _name_secret(secret: str, json_key: str | None) -> str:
+    """Stand for a secret's value where only its reference counts."""
+    return f"{secret} {json_key}"

@@ -135,7 +135,9 @@ class Deployment:
     account: Account
     stack_name: str
     artifacts: Mapping[str, Path]
+    parameters: dict[str, str] = field(default_factory=dict)
     resources: Attributes = field(default_factory=Attributes)
+    types: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     functions: dict[str, FunctionSettings] = field(default_factory=dict)
     queue_sources: list[QueueSource] = field(default_factory=list)
@@ -166,6 +168,8 @@ class Deployment:
         on it, and DeploymentError with the reason that AWS would give.
         """
         template.check()
+        self.parameters = template.parameters
+        self.types = {logical_id: resource.type for logical_id, resource in template.resources.items()}
         unknown = {resource.type for resource in template.resources.values()} - creators.keys()
         if unknown:
             raise UnsupportedResourceError(f"Resource types: {', '.join(sorted(unknown))}")
@@ -179,6 +183,25 @@ class Deployment:
                 raise UnsupportedResourceError(f"Properties: {', '.join(unread)}")
             self.resources.add(logical_id, created.physical_id, created.attributes)
         self.outputs = template.outputs(self.resources)
+
+    def update(self, before: Template, after: Template, updaters: Mapping[tuple[str, str], "Updater"]) -> None:
+        """Change what differs between two templates, of the same resources, as CloudFormation would.
+
+        Raises UnsupportedResourceError for a difference that the sandbox cannot make happen.
+        """
+        if before.resources.keys() != after.resources.keys():
+            raise UnsupportedResourceError("An update that creates or deletes resources")
+        for logical_id in after.creation_order():
+            old, new = (template.properties(logical_id, self.resources) for template in (before, after))
+            resource_type = after.resources[logical_id].type
+            for name in [name for name in {**old, **new} if old.get(name) != new.get(name)]:
+                if (resource_type, name) not in updaters:
+                    raise UnsupportedResourceError(f"An update of {logical_id}.{name}")
+                updaters[resource_type, name](self, logical_id, Properties(logical_id, new))
+        self.parameters = after.parameters
+
+
+Updater = Callable[[Deployment, str, Properties], None]
 
 
 def random_id(length: int) -> str:

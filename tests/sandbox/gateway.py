@@ -138,10 +138,14 @@ class Gateway:
         check_definition(api.definition)
         self._api = api
         self._account = account
-        self._keys = _KeyRing(api.api_id, usage_plans, api_keys)
+        self.take_keys(usage_plans, api_keys)
         self._session = requests.Session()
         self._session.trust_env = False
         self._server: _Front | None = None
+
+    def take_keys(self, usage_plans: list[UsagePlan], api_keys: Mapping[str, str]) -> None:
+        """Accept these keys from now on, and no others."""
+        self._keys = _KeyRing(self._api.api_id, usage_plans, api_keys)
 
     @property
     def host(self) -> str:

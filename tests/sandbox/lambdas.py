@@ -106,7 +106,7 @@ class ExecutionEnvironment:
     """One process of a function. It handles one event at a time."""
 
     def __init__(self, settings: FunctionSettings, *, python: str, endpoint_url: str, region: str, log: Path) -> None:
-        self._settings = settings
+        self.settings = settings
         self._log = log
         self._is_usable = True
         self._is_stopped = False
@@ -126,8 +126,8 @@ class ExecutionEnvironment:
     def _spawn(self, python: str, variables: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as output:
             return subprocess.Popen(
-                [*_runtime_command(python), self._settings.handler],
-                cwd=self._settings.code,
+                [*_runtime_command(python), self.settings.handler],
+                cwd=self.settings.code,
                 env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -145,7 +145,7 @@ class ExecutionEnvironment:
 
     def invoke(self, payload: bytes) -> Any:
         """Return the handler's result. Raises InvocationError; after a time-out or a crash the process is gone."""
-        settings = self._settings
+        settings = self.settings
         self._api.ready.wait(_INIT_TIMEOUT_SECONDS)
         deadline = time.time() + settings.timeout_seconds
         headers = {
@@ -207,9 +207,7 @@ class Function:
         self.settings = settings
         self.invocations = Invocations()
         self.log = log
-        self._start = partial(
-            ExecutionEnvironment, settings, python=python, endpoint_url=endpoint_url, region=region, log=log
-        )
+        self._start = partial(ExecutionEnvironment, python=python, endpoint_url=endpoint_url, region=region, log=log)
         self._lock = threading.Lock()
         self._idle: list[ExecutionEnvironment] = []
         self._busy: list[ExecutionEnvironment] = []
@@ -232,7 +230,7 @@ class Function:
         with self._lock:
             if self._stopped:
                 raise InvocationError("Sandbox.Stopped", "The sandbox is stopping")
-            environment = self._warm() or self._start()
+            environment = self._warm() or self._start(self.settings)
             self._busy.append(environment)
             return environment
 
@@ -247,7 +245,7 @@ class Function:
     def _give_back(self, environment: ExecutionEnvironment) -> None:
         with self._lock:
             self._busy.remove(environment)
-            if environment.is_usable and not self._stopped:
+            if environment.is_usable and environment.settings is self.settings and not self._stopped:
                 self._idle.append(environment)
                 return
         environment.stop()
@@ -265,6 +263,19 @@ class Function:
             busy = list(self._busy)
         for environment in busy:
             environment.kill()
+
+    def forget_warm(self) -> None:
+        """End the processes that have nothing to do, so that the next event finds a cold function."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for environment in idle:
+            environment.stop()
+
+    def update(self, settings: FunctionSettings) -> None:
+        """Run every event that comes from now on with other settings."""
+        with self._lock:
+            self.settings = settings
+        self.forget_warm()
 
     def stop(self) -> None:
         """Kill every process, in the middle of an event too."""

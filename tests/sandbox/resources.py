@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -15,6 +16,7 @@ from tests.sandbox.deployment import (
     Properties,
     QueueSource,
     RestApi,
+    Updater,
     UsagePlan,
     random_id,
 )
@@ -45,7 +47,10 @@ def _bucket(deployment: Deployment, logical_id: str, properties: Properties) -> 
     create_bucket(s3, name, deployment.account.region)
     if "BucketEncryption" in properties:
         rules = [
-            {"ApplyServerSideEncryptionByDefault": dict(rule["ServerSideEncryptionByDefault"])}
+            {
+                "ApplyServerSideEncryptionByDefault": dict(rule["ServerSideEncryptionByDefault"]),
+                "BucketKeyEnabled": rule.get("BucketKeyEnabled", False),
+            }
             for rule in properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
         ]
         s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": rules})
@@ -204,10 +209,16 @@ def _role(deployment: Deployment, logical_id: str, properties: Properties) -> Cr
         AssumeRolePolicyDocument=_policy_document(properties, "AssumeRolePolicyDocument"),
         **boundary,
     )["Role"]["Arn"]
+    _put_policies(deployment, name, properties)
+    return Created(name, {"Arn": arn})
+
+
+def _put_policies(deployment: Deployment, role: str, properties: Properties) -> None:
     for policy in properties.get("Policies", []):
         document = _policy_document(policy)
-        iam.put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document)
-    return Created(name, {"Arn": arn})
+        deployment.client("iam").put_role_policy(
+            RoleName=role, PolicyName=policy["PolicyName"], PolicyDocument=document
+        )
 
 
 @_creates("AWS::Logs::LogGroup")
@@ -379,3 +390,22 @@ def _usage_plan_key(deployment: Deployment, logical_id: str, properties: Propert
         raise DeploymentError(f"{logical_id}: KeyType must be API_KEY and the usage plan must exist")
     deployment.usage_plans[plan_id].key_ids.append(key_id)
     return Created(f"{key_id}:{plan_id}", {"Id": f"{key_id}:{plan_id}"})
+
+
+# What can change in place.
+
+
+def _update_policies(deployment: Deployment, logical_id: str, properties: Properties) -> None:
+    _put_policies(deployment, deployment.resources.ref(logical_id), properties)
+
+
+def _update_environment(deployment: Deployment, logical_id: str, properties: Properties) -> None:
+    variables = properties.document("Environment").get("Variables", {})
+    strictness.refuse_bad_environment(logical_id, variables)
+    deployment.functions[logical_id] = replace(deployment.functions[logical_id], variables=variables)
+
+
+UPDATERS: dict[tuple[str, str], Updater] = {
+    ("AWS::IAM::Role", "Policies"): _update_policies,
+    ("AWS::Lambda::Function", "Environment"): _update_environment,
+}

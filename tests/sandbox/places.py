@@ -1,0 +1,97 @@
+"""Every place where the stack keeps, sends or writes something, as text that can be searched."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from tests.sandbox.cloud import Cloud
+
+
+@dataclass(frozen=True)
+class Place:
+    """One object, item, message, e-mail or line. kind: `s3 transcripts`, `table`, `queue CallbacksDlq`, `log`, ..."""
+
+    kind: str
+    name: str
+    text: str
+
+
+def places(cloud: Cloud) -> Iterator[Place]:
+    """Yield all of them, the older versions of objects too."""
+    yield from _objects(cloud)
+    yield from _items(cloud)
+    yield from _messages(cloud)
+    yield from _mails(cloud)
+    yield from _log_lines(cloud)
+
+
+def searchable(text: str) -> str:
+    """Return text with what it holds in JSON, percent signs or several lines written out beside it."""
+    written_out = [text, unquote(text), *_strings(text)]
+    return "\n".join(dict.fromkeys(" ".join(part.split()) for part in written_out))
+
+
+def _strings(text: str) -> Iterator[str]:
+    """Yield the strings of a JSON document, and of those that such strings hold."""
+    try:
+        yield from _leaves(json.loads(text))
+    except ValueError:
+        return
+
+
+def _leaves(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield name
+            yield from _leaves(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _leaves(value)
+    elif isinstance(node, str):
+        yield node
+        if node[:1] in ("{", "["):
+            yield from _strings(node)
+
+
+def _objects(cloud: Cloud) -> Iterator[Place]:
+    s3 = cloud.client("s3")
+    recordings, scorecards = cloud.outputs["RecordingsBucketName"], cloud.outputs["ScorecardsBucketName"]
+    for bucket in (recordings, scorecards):
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for version in page.get("Versions", []):
+                key = version["Key"]
+                answer = s3.get_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
+                kind = "recordings" if bucket == recordings else key.partition("/")[0]
+                told = {name: answer.get(name) for name in ("ContentType", "ContentDisposition", "Metadata")}
+                yield Place(f"s3 {kind}", key, answer["Body"].read().decode("utf-8", "replace"))
+                yield Place(f"s3 {kind}, metadata", key, json.dumps({"key": key, **told}))
+            for marker in page.get("DeleteMarkers", []):
+                yield Place("s3 delete marker", marker["Key"], marker["Key"])
+
+
+def _items(cloud: Cloud) -> Iterator[Place]:
+    pages = cloud.client("dynamodb").get_paginator("scan").paginate(TableName=cloud.resources["StateTable"])
+    for item in (item for page in pages for item in page["Items"]):
+        yield Place("table", item["id"]["S"], json.dumps(item))
+
+
+def _messages(cloud: Cloud) -> Iterator[Place]:
+    for queue in ("RecordingsQueue", "RecordingsDlq", "CallbacksQueue", "CallbacksDlq"):
+        for message in cloud.messages(queue):
+            yield Place(f"queue {queue}", "body", message.body)
+            yield Place(f"queue {queue}", "attributes", json.dumps(dict(message.attributes)))
+
+
+def _mails(cloud: Cloud) -> Iterator[Place]:
+    for mail in cloud.publications():
+        yield Place(f"mail {mail.topic}", "subject", mail.subject or "")
+        yield Place(f"mail {mail.topic}", "text", mail.message)
+        yield Place(f"mail {mail.topic}", "attributes", json.dumps(dict(mail.attributes)))
+
+
+def _log_lines(cloud: Cloud) -> Iterator[Place]:
+    for function in cloud.invocations:
+        for number, line in enumerate(cloud.logs(function).splitlines(), 1):
+            yield Place("log", f"{function}:{number}", line)
