@@ -40,6 +40,7 @@ OWN_BUCKET_PARAMETERS = {
     "RecordingsBucketName": OWN_BUCKET,
     "RecordingsPrefix": "calls/",
     "RecordingsKmsKeyArn": KMS_KEY,
+    "BucketsKmsKeyArn": KMS_KEY,
     "ActiveWebhookKey": "B",
 }
 
