@@ -1,11 +1,11 @@
 """What arrives in CallbacksQueue, and whose recording it is about. Pure."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from callcoach.documents import decode_key
+from callcoach.documents import KEY_LIMIT_BYTES, decode_key
 from callcoach.errors import MalformedMessage
 
 # The message attribute, and the field of the webhook's address that it is copied from, with the encoded key.
@@ -30,7 +30,8 @@ class Callback(msgspec.Struct, frozen=True):
 
 
 class _Body(msgspec.Struct):
-    transcript_id: str
+    # As long as the webhook's own model lets it be.
+    transcript_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     status: Literal["completed", "error", "overdue"]
 
 
@@ -42,6 +43,6 @@ def read_callback(body: str, attributes: Mapping[str, str]) -> Callback:
         # What the sender wrote stays out of the log.
         raise MalformedMessage("not a callback") from None
     recording = decode_key(attributes.get(RECORDING, ""))
-    if not recording:
+    if not recording or len(recording.encode()) > KEY_LIMIT_BYTES:
         raise MalformedMessage("the callback names no recording")
     return Callback(transcript_id=said.transcript_id, status=said.status, recording=recording)

@@ -76,7 +76,7 @@ class CallFailed(Exception):
 class _Run(msgspec.Struct, frozen=True):
     """One run of the work on a call.
 
-    redelivered: an earlier run may have stored some of the results. ends_at: when Lambda kills it, in the seconds of
+    begun: an earlier run may have stored some of the results. ends_at: when Lambda kills it, in the seconds of
     time.monotonic(). The rest is what earlier runs have left: the failure that was told, who speaks, what was answered.
     """
 
@@ -85,7 +85,7 @@ class _Run(msgspec.Struct, frozen=True):
     progress: Progress
     assemblyai: AssemblyAI
     slots: Slots
-    redelivered: bool
+    begun: bool
     ends_at: float
     failed_before: Failure | None = None
     identification: SpeakerIdentification | None = None
@@ -156,7 +156,7 @@ class Scorer:
                 callback=callback,
                 submission=submission,
                 progress=progress,
-                redelivered=message.receive_count > 1,
+                begun=_was_begun(message, callback, submission, progress),
                 ends_at=time.monotonic() + context.get_remaining_time_in_millis() / 1000,
                 served=served,
             )
@@ -216,7 +216,7 @@ class Scorer:
         callback: Callback,
         submission: Submission,
         progress: Progress,
-        redelivered: bool,
+        begun: bool,
         ends_at: float,
         served: set[str],
     ) -> Outcome:
@@ -227,7 +227,7 @@ class Scorer:
             progress=progress,
             assemblyai=assemblyai,
             slots=Slots(self._state, _work_id(callback), progress, self._per_minute),
-            redelivered=redelivered,
+            begun=begun,
             ends_at=ends_at,
         )
         try:
@@ -264,7 +264,7 @@ class Scorer:
 
     def _with_results(self, run: _Run) -> tuple[_Run, Scorecard | None]:
         """Return the run with what earlier runs have left, and their scorecard if they came so far."""
-        if not run.redelivered:
+        if not run.begun:
             return msgspec.structs.replace(run, failed_before=self._failed_before(run.submission)), None
         with ThreadPoolExecutor(max_workers=4) as pool:
             failed_before = pool.submit(self._failed_before, run.submission)
@@ -298,7 +298,9 @@ class Scorer:
     def _identification(self, run: _Run) -> SpeakerIdentification | None:
         """Return who speaks, as an earlier run was told."""
         if run.progress.identification:
-            return msgspec.json.decode(run.progress.identification, type=SpeakerIdentification)
+            kept = msgspec.json.decode(run.progress.identification, type=SpeakerIdentification)
+            if kept.mapping is not None:
+                return kept
         stored = self._documents.read("transcripts", run.submission.recording)
         transcript = decode_transcript(stored) if stored else None
         return transcript.identification if transcript and transcript.id == run.submission.transcript_id else None
@@ -418,12 +420,14 @@ class Scorer:
             logger.warning("speakers not identified", transcript_id=transcript_id, reason=str(refusal))
             count("IdentificationsRefused")
             return IdentificationAnswer()
-        if answer.identification.mapping is not None:
-            self._keep_identification(run, answer.identification)
+        self._keep_identification(run, answer.identification)
         return answer
 
     def _keep_identification(self, run: _Run, identification: SpeakerIdentification) -> None:
-        """Keep what was paid for at once: the transcript that it belongs to may not be there yet."""
+        """Keep what was paid for at once: the transcript that it belongs to may not be there yet.
+
+        It also tells every later run, whichever message starts it, that there is something to take up.
+        """
         try:
             self._state.keep_answer(_work_id(run.callback), "identification", msgspec.json.encode(identification))
         except Exception as fault:
@@ -489,3 +493,13 @@ class Scorer:
 
 def _work_id(callback: Callback) -> str:
     return f"score#{callback.transcript_id}"
+
+
+def _was_begun(message: Message, callback: Callback, submission: Submission, progress: Progress) -> bool:
+    """Return whether an earlier run may have stored results, which another message about the call may have started.
+
+    On a first callback it costs nothing to know: an identification that was paid for stands in the progress. Where each
+    side has a channel there is none.
+    """
+    seen_before = message.receive_count > 1 or callback.status == "overdue" or bool(submission.rep_channel)
+    return seen_before or bool(progress.identification or progress.attempts or progress.given_up_at)

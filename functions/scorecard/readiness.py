@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from callcoach.assemblyai import transcript_failure
 from callcoach.documents import Submission
-from callcoach.errors import NotFinished, TranscriptFailed
+from callcoach.errors import NotFinished, TranscriptFailed, UpstreamUnavailable
 from callcoach.transcript import Transcript
 
 # How long an overdue transcript is left alone, in times of the first wait: 15 min, 1 h, then 4 h at a time.
@@ -30,8 +30,11 @@ def require_finished(transcript: Transcript, submission: Submission, *, overdue:
     """Return when the transcript is completed and has speech in it.
 
     overdue: we look by ourselves, because no callback has come.
-    Raises NotFinished while it is being made, until the submission's deadline; TranscriptFailed when it failed.
+    Raises NotFinished while it is being made, until the submission's deadline; TranscriptFailed when it failed;
+    UpstreamUnavailable when it is another one than was asked for.
     """
+    if transcript.id != submission.transcript_id:
+        raise UpstreamUnavailable("AssemblyAI answered with another transcript")
     if _DELETED in (transcript.webhook_url or ""):
         raise transcript_deleted()
     if transcript.status in ("queued", "processing"):

@@ -37,6 +37,8 @@ TURNS_DEFINITION = "sentiment.aws_style_turns.v1"
 MINIMUM_ROWS = 20
 # A row that lies less than this in any utterance belongs to none.
 MINIMUM_OVERLAP = 0.3
+# A row is a sentence: what runs over more utterances or words than these is none. That bounds the work.
+MAXIMUM_UTTERANCES, MAXIMUM_WORDS = 100, 400
 # A polar label that is less sure than this counts as neutral.
 MINIMUM_CONFIDENCE = 0.5
 # A polarity that is more common than this is the call's state, not an event in it.
@@ -97,11 +99,11 @@ class Speech(msgspec.Struct, frozen=True):
     words: list[list[SpokenWord]]
 
     def during(self, row: PlacedRow) -> list[SpokenWord]:
-        """Return the words of a row's utterance whose middle the row covers."""
+        """Return the words of a row's utterance whose middle the row covers; none of more than a sentence has."""
         words = self.words[row.utterance]
         first = bisect_left(words, 2 * row.start_ms, key=_twice_the_middle)
         past = bisect_right(words, 2 * row.end_ms, key=_twice_the_middle)
-        return words[first:past]
+        return words[first:past] if past - first <= MAXIMUM_WORDS else []
 
 
 def _twice_the_middle(word: SpokenWord) -> int:
@@ -221,7 +223,7 @@ class _Extent(msgspec.Struct, frozen=True, gc=False):
 def place_rows(rows: Iterable[SentimentRow], utterances: Sequence[Utterance]) -> list[PlacedRow]:
     """Give each row to the utterance that it overlaps most in time, the earlier one of equals; in order of time.
 
-    A row without times, or that hardly overlaps any utterance, is left out.
+    A row without times, or that hardly overlaps any utterance, is left out; and one over very many of them.
     """
     extents = _undominated(utterances)
     ends = [extent.end_ms for extent in extents]
@@ -233,6 +235,8 @@ def place_rows(rows: Iterable[SentimentRow], utterances: Sequence[Utterance]) ->
             continue
         start_ms, end_ms = row.start_ms, row.end_ms
         first, past = bisect_right(ends, start_ms), bisect_left(starts, end_ms)
+        if past - first > MAXIMUM_UTTERANCES:
+            continue
         best_ms, best = 0, -1
         for extent in extents[first:past]:
             overlap_ms = min(end_ms, extent.end_ms) - max(start_ms, extent.start_ms)

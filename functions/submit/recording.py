@@ -4,13 +4,17 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from email.errors import MessageError
+from email.header import decode_header, make_header
 from pathlib import PurePosixPath
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from callcoach.documents import KEY_LIMIT_BYTES, CallDetails, Recording, Submission, encode_key
 from callcoach.errors import MalformedMessage, SettingsError, UnsupportedRecording
+from callcoach.resubmission import MOST_RESUBMISSIONS
 
 # AssemblyAI's limit for a file that it fetches.
 SIZE_LIMIT_BYTES = 5 * 1000**3
@@ -22,6 +26,9 @@ AUDIO_SUFFIXES = frozenset(
     .mogg .opus .qcp .tta .voc .wav .wma .wv .webm .mts .m2ts .ts .mov .mp2 .mp4 .m4v .mxf
     """.split()  # noqa: SIM905 - a list would take a page
 )
+
+# What consoles, and Hadoop, end the name of an empty object with that stands for a folder.
+_FOLDER_ENDS = ("/", "_$folder$")
 
 # What S3 stores when the uploader names no type.
 _UNNAMED_TYPES = ("", "binary/octet-stream", "application/octet-stream")
@@ -66,11 +73,11 @@ class DroppedObject(msgspec.Struct, frozen=True):
 
 
 class _Bucket(msgspec.Struct):
-    name: str
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
 
 
 class _Object(msgspec.Struct):
-    key: str
+    key: Annotated[str, msgspec.Meta(min_length=1)]
     etag: str
     sequencer: str
     size: int = 0
@@ -79,7 +86,7 @@ class _Object(msgspec.Struct):
 class _Detail(msgspec.Struct):
     bucket: _Bucket
     object: _Object
-    resubmissions: int = 0
+    resubmissions: Annotated[int, msgspec.Meta(ge=0, le=MOST_RESUBMISSIONS)] = 0
 
 
 class _ObjectCreated(msgspec.Struct):
@@ -97,6 +104,8 @@ def read_event(body: str) -> DroppedObject:
         detail = msgspec.json.decode(body, type=_ObjectCreated).detail
     except (msgspec.DecodeError, RecursionError) as fault:
         raise MalformedMessage(f"not an Object Created event: {fault}") from fault
+    if len(detail.object.key.encode()) > KEY_LIMIT_BYTES:
+        raise MalformedMessage("not an Object Created event: no object has so long a key")
     return DroppedObject(
         bucket=detail.bucket.name,
         key=detail.object.key,
@@ -118,8 +127,8 @@ def lease_name(dropped: DroppedObject) -> str:
 
 
 def is_folder(dropped: DroppedObject) -> bool:
-    """Consoles make an empty object with a closing slash for a folder."""
-    return dropped.key.endswith("/") and dropped.size_bytes == 0
+    """Return whether the object is empty and stands for a folder."""
+    return dropped.key.endswith(_FOLDER_ENDS) and dropped.size_bytes == 0
 
 
 def require_recording(key: str, recording: Recording) -> None:
@@ -188,7 +197,7 @@ def call_details(recording: Recording, in_key: Mapping[str, str] | None = None) 
 
     in_key: as details_in_key returns it.
     """
-    said = {name.lower(): value.strip() for name, value in recording.metadata.items()}
+    said = _said(recording)
     named = {name: value.strip() for name, value in (in_key or {}).items()}
     said_at, named_at = _utc(said.get("recorded-at", "")), _utc(named.get("recorded_at", ""))
     said_type, named_type = said.get("call-type"), named.get("call_type")
@@ -220,7 +229,7 @@ def transcript_options(
     """
     told_apart_by = "multichannel" if rep_channel else "speaker_labels"
     options: dict[str, object] = {"speech_models": list(speech_models), told_apart_by: True}
-    said = recording.metadata.get("language", "").strip().lower().replace("-", "_")
+    said = _said(recording).get("language", "").lower().replace("-", "_")
     chosen = said if _LANGUAGE.fullmatch(said) else language
     if chosen == "detect":
         options["language_detection"] = True
@@ -298,6 +307,24 @@ def submission_record(
         open_job=dropped.open_job,
         resubmissions=dropped.resubmissions,
     )
+
+
+def _said(recording: Recording) -> dict[str, str]:
+    """Return what the metadata says, by names in lower case. Of those that are then the same, the last one counts."""
+    return {name.lower(): said for name, text in recording.metadata.items() if (said := _decoded(text).strip())}
+
+
+def _decoded(text: str) -> str:
+    """Return a field of the metadata as it was typed. S3 gives other than ASCII back as RFC 2047 encodes it.
+
+    What is encoded wrongly stays as it is.
+    """
+    try:
+        decoded = str(make_header(decode_header(text)))
+        decoded.encode()
+    except (MessageError, LookupError, ValueError):
+        return text
+    return decoded or text
 
 
 def _as_name(text: str) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from tests.faults.stage import JOURNEYS, Journey, Outcome, Report, Stage
 from tests.sandbox.interference import Action, Kill, Lose, Refuse, SideEffect, Spoil
 
+from scorecard.coach import MOST_PAID
+
 PAID = {
     "assemblyai POST /v2/transcript": "transcript",
     "assemblyai POST /v1/understanding": "understanding",
@@ -104,9 +106,10 @@ class Scenario:
     @property
     def outcome(self) -> Outcome:
         """How the call has to end."""
-        if not self.fault.is_refusal or self.effect.what not in REFUSED:
-            return self.journey.outcome
-        return REFUSED[self.effect.what]
+        is_last_question = self.effect.what.endswith("/chat/completions") and self.effect.number == MOST_PAID
+        if is_last_question and (self.fault.is_refusal or isinstance(self.fault.action, Lose | Spoil)):
+            return self.journey.outcome if self.fault.lasts else "numbers_only"
+        return REFUSED.get(self.effect.what, self.journey.outcome) if self.fault.is_refusal else self.journey.outcome
 
 
 @dataclass(frozen=True)
@@ -130,13 +133,16 @@ class Verdict:
 def scenarios(stage: Stage) -> Iterator[Scenario]:
     """Yield every scenario, after looking once at what each journey does from a cold start."""
     for name, functions in LOOKED_AT.items():
-        report = stage.run(JOURNEYS[name], cold=True)
-        if report.outcome != JOURNEYS[name].outcome or report.paid != JOURNEYS[name].paid:
-            raise AssertionError(f"{name} goes wrong without any fault: {report}")
-        for effect in sorted(set(report.effects), key=report.effects.index):
-            if effect.function in functions:
+        journey = JOURNEYS[name]
+        report, again = (stage.run(journey, cold=True) for _ in range(2))
+        for seen in (report, again):
+            if seen.outcome != journey.outcome or seen.paid != journey.paid:
+                raise AssertionError(f"{name} goes wrong without any fault: {seen}")
+        # What is seen only once depends on which message came first.
+        for effect in report.effects:
+            if effect.function in functions and effect in again.effects:
                 faults = ASSEMBLYAI_FAULTS if effect.what.startswith("assemblyai") else AWS_FAULTS
-                yield from (Scenario(JOURNEYS[name], effect, fault) for fault in faults)
+                yield from (Scenario(journey, effect, fault) for fault in faults)
 
 
 def play(stage: Stage, scenario: Scenario) -> Verdict:

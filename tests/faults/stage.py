@@ -28,7 +28,6 @@ MOST_STEPS = 80
 # A stack that is quiet for so long has nothing in hand.
 QUIET_SECONDS = 0.06
 PATIENCE_SECONDS = 120.0
-JOB_SECONDS = 3.0
 
 Decide = Callable[[SideEffect], Action | None]
 Outcome = Literal["complete", "numbers_only", "needs_roles", "failed", "both", "nothing"]
@@ -91,6 +90,8 @@ class Stage:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
+        # Ids of jobs that nobody waits for.
+        self.endless: set[str] = set()
         self._number = 0
 
     def run(
@@ -129,7 +130,8 @@ class Stage:
         hosts = self.stack.stand_in.hosts
         known = dict(hosts)
         if lost:
-            hosts.update(dict.fromkeys(known, "http://127.0.0.1:9"))
+            # Refused, they are not tried again, and come into no later journey.
+            hosts.update(dict.fromkeys(known, self.stack.stand_in.url))
         try:
             yield
         finally:
@@ -160,10 +162,8 @@ class Stage:
     def _assemblyai_is_busy(self) -> bool:
         stand_in = self.stack.stand_in
         waiting = any(delivery.outcome == "pending" and not delivery.attempts for delivery in stand_in.deliveries[-20:])
-        # A job that never ends is waited for no longer than the others need.
-        young = time.monotonic() - JOB_SECONDS
-        jobs = list(stand_in.jobs.values())[-20:]
-        return waiting or any(job.completed is None and job.history[0][1] > young for job in jobs)
+        jobs = list(stand_in.jobs.items())[-20:]
+        return waiting or any(job.completed is None and name not in self.endless for name, job in jobs)
 
     def _report(
         self,

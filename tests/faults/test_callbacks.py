@@ -136,6 +136,7 @@ def test_transcript_that_never_ends_is_given_up_and_a_late_end_still_makes_a_sco
     mails = len(stack.cloud.mails())
     stack.drop(key, sound)
     record = stack.wait_for("submissions", key)
+    set_up.endless.add(record["transcript_id"])
     # A day goes by in the record, as it does on the clock.
     record["deadline_at"] = record["submitted_at"]
     bucket = stack.cloud.outputs["ScorecardsBucketName"]
@@ -163,6 +164,7 @@ def test_changed_recording_is_scored_and_the_older_ones_late_callback_is_nothing
     stack.stand_in.never_finish(older)
     stack.drop(key, older)
     first = stack.wait_for("submissions", key)["transcript_id"]
+    set_up.endless.add(first)
     stack.drop(key, newer)
     card = stack.wait_for("scorecards", key)
     stack.stand_in.finish(first)
