@@ -11,7 +11,11 @@ from tests.sandbox.cloud import Cloud
 
 @dataclass(frozen=True)
 class Place:
-    """One object, item, message, e-mail or line. kind: `s3 transcripts`, `table`, `queue CallbacksDlq`, `log`, ..."""
+    """One object, item, message, e-mail or line, or a part of one.
+
+    kind: `s3 transcripts`, `s3 transcripts, metadata`, `table`, `queue CallbacksDlq`, `log`, or, by the attribute
+    outcome, `mail ScorecardsTopic complete`.
+    """
 
     kind: str
     name: str
@@ -86,9 +90,10 @@ def _messages(cloud: Cloud) -> Iterator[Place]:
 
 def _mails(cloud: Cloud) -> Iterator[Place]:
     for mail in cloud.publications():
-        yield Place(f"mail {mail.topic}", "subject", mail.subject or "")
-        yield Place(f"mail {mail.topic}", "text", mail.message)
-        yield Place(f"mail {mail.topic}", "attributes", json.dumps(dict(mail.attributes)))
+        kind = f"mail {mail.topic} {mail.attributes.get('outcome', '')}".rstrip()
+        yield Place(kind, "subject", mail.subject or "")
+        yield Place(kind, "text", mail.message)
+        yield Place(kind, "attributes", json.dumps(dict(mail.attributes)))
 
 
 def _log_lines(cloud: Cloud) -> Iterator[Place]:

@@ -235,7 +235,7 @@ def _scored_once(transcript_id: str) -> str:
 def _mentions(body: bytes | str) -> _Mentions:
     try:
         return msgspec.json.decode(body, type=_Mentions)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Mentions()
 
 
@@ -243,7 +243,7 @@ def _drops_in(body: str, call: Drop) -> list[Drop]:
     """Return what a message of RecordingsQueue says was dropped, if it was dropped under that name."""
     try:
         detail = msgspec.json.decode(body, type=_ObjectCreated).detail
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return []
     if (detail.bucket.name, detail.object.key) != (call.bucket, call.recording):
         return []
