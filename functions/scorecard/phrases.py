@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from callcoach import plain_text
-from callcoach.plain_text import printable
+from callcoach.plain_text import base_name, printable
 from scorecard.metrics import whole_percent
 from scorecard.scorecard import (
     Coaching,
@@ -104,7 +103,7 @@ def sentence(text: str) -> str:
 
 def file_name(scorecard: Scorecard) -> str:
     """Return the name of the recording without its folders."""
-    return printable(plain_text.file_name(scorecard.call.recording))
+    return printable(base_name(scorecard.call.recording))
 
 
 def people(scorecard: Scorecard) -> str:

@@ -5,6 +5,7 @@ import json
 import pytest
 from tests.unit.examples import EVENTS
 
+from callcoach.documents import encode_key
 from callcoach.errors import MalformedMessage
 from callcoach.queue import messages
 from scorecard.callback import Callback, read_callback
@@ -32,6 +33,9 @@ def test_callback_of_each_kind_is_read(status: str) -> None:
         '{"transcript_id": "a"}',
         '{"transcript_id": 5, "status": "completed"}',
         '{"transcript_id": "a", "status": "queued"}',
+        '{"transcript_id": "", "status": "completed"}',
+        json.dumps({"transcript_id": "a" * 129, "status": "completed"}),
+        '{"transcript_id": "\\ud83d", "status": "completed"}',
         '{"status": "redacted_audio_ready", "redacted_audio_url": "https://cdn.example/a"}',
         "[" * 100_000,
     ],
@@ -41,7 +45,7 @@ def test_other_messages_are_malformed(body: str) -> None:
         read_callback(body, {"recording": "YQ"})
 
 
-@pytest.mark.parametrize("recording", [None, "", "\u00e4", "a b", "abcde", "_w"])
+@pytest.mark.parametrize("recording", [None, "", "\u00e4", "a b", "abcde", "_w", "YQ==", encode_key("x" * 1025)])
 def test_callback_that_names_no_recording_is_malformed(recording: str | None) -> None:
     """What is no base64url of UTF-8 was not written by callcoach."""
     attributes = {} if recording is None else {"recording": recording}

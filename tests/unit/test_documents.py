@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.examples import submission
 
-from callcoach.documents import KEY_LIMIT_BYTES, Failure, Kind, Submission, document_key, encode
+from callcoach.documents import (
+    KEY_LIMIT_BYTES,
+    Failure,
+    Kind,
+    Submission,
+    decode_key,
+    document_key,
+    encode,
+    encode_key,
+)
 
 keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 # Keys near S3's own limit: that is where names must be cut.
@@ -44,6 +53,30 @@ def test_long_names_that_differ_at_their_end_stay_apart(length: int) -> None:
     names = {document_key("scorecards", f"{start}{end}") for end in "abc"}
     assert len(names) == 3
     assert all(len(name.encode()) <= KEY_LIMIT_BYTES for name in names)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_name_that_looks_like_a_cut_one_is_no_other_recordings(kind: Kind) -> None:
+    """Otherwise whoever names a recording could write over the scorecard of one with a long name."""
+    long = "x" * KEY_LIMIT_BYTES
+    cut = document_key(kind, long)
+    forged = cut.removeprefix(f"{kind}/").removesuffix(".html" if kind == "reports" else ".json")
+    assert len(forged.encode()) <= KEY_LIMIT_BYTES
+    assert document_key(kind, forged) != cut
+
+
+@given(keys | long_keys)
+def test_key_in_an_address_comes_back(key: str) -> None:
+    assert decode_key(encode_key(key)) == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["YQ==", "YQ=", "YR", "Y Q", "YQ\n", "!YQ", "YWI+", "YWI/", "_w", "abcde", "\u00e4", "YQ&recording=Yg", "%59%51"],
+)
+def test_text_that_encodes_no_key_names_none(text: str) -> None:
+    """Padding, signs that base64url has not, what is no UTF-8, and a second writing of the same bytes."""
+    assert decode_key(text) is None
 
 
 def test_record_is_one_line_with_sorted_keys() -> None:

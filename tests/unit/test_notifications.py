@@ -1,7 +1,9 @@
 """E-mail through SNS."""
 
 import json
+import re
 from typing import Any
+from urllib.parse import unquote
 
 import boto3
 import pytest
@@ -121,4 +123,16 @@ def test_mail_about_a_failure_is_plain(hostile: str) -> None:
         "SAVED",
         "Recording",
     ]
+    assert "evil.com" not in text.replace("\n", "")
+
+
+@pytest.mark.parametrize("key", ["日本/電話.m4a", "a/e\u0301 .mp3", "new\nline\x00\ufffe.mp3", "ü" * 512, "evil.com/é"])
+def test_mail_about_a_failure_tells_the_exact_name(key: str) -> None:
+    """Many names read the same in ASCII; what links have for it can be turned back."""
+    _, text = failure_mail(a_failure(recording=key), "scorecards/failures/x.json")
+    written = re.search(r"Its name as links have it: ([\S\n]+)", text)
+    assert written
+    assert unquote(written[1].replace("\n", "")) == key
+    assert len(text) <= 8192
+    assert all(len(line) <= 72 and line.isprintable() for line in text.split("\n"))
     assert "evil.com" not in text.replace("\n", "")

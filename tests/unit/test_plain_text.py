@@ -1,10 +1,12 @@
 """Text as plain e-mail takes it."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callcoach.plain_text import NAME_CHARACTERS, ascii_text, clipped, printable, without_links
+from callcoach.plain_text import NAME_CHARACTERS, ascii_text, base_name, clipped, printable, without_links
 
 
 @given(st.text())
@@ -69,3 +71,18 @@ def test_long_text_is_cut_between_words(text: str, limit: int, cut: str) -> None
 def test_no_mail_program_finds_a_link(text: str, safe: str) -> None:
     assert without_links(text) == safe
     assert without_links(safe) == safe
+
+
+@pytest.mark.parametrize("part", ["a-", "a.", "a", ".", "www.", ".com", "a.1."])
+def test_links_are_looked_for_in_one_pass(part: str) -> None:
+    """A word without an end, as a recogniser makes it of a noise, costs what its length costs."""
+    started = time.process_time()
+    without_links(part * 100_000)
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("a/b.mp3", "b.mp3"), ("b.mp3", "b.mp3"), ("a/b.mp3/", "b.mp3"), ("/", "/"), ("//", "//")]
+)
+def test_file_has_a_name_whatever_its_key(key: str, name: str) -> None:
+    assert base_name(key) == name

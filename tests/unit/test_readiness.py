@@ -7,7 +7,7 @@ import pytest
 from tests.unit.examples import long_call, made_transcript, submission
 
 from callcoach.assemblyai import transcript_failure
-from callcoach.errors import NotFinished, TranscriptFailed
+from callcoach.errors import NotFinished, TranscriptFailed, UpstreamUnavailable
 from callcoach.transcript import Transcript, Utterance
 from scorecard.readiness import look_again_seconds, require_finished
 
@@ -55,6 +55,13 @@ def test_transcript_without_speech_fails_for_good(transcript: Transcript, reason
         require_finished(transcript, submission(), overdue=False)
     assert failed.value.reason == reason
     assert failed.value.next_step
+
+
+@pytest.mark.parametrize("status", ["completed", "error", "processing"])
+def test_another_transcript_than_was_asked_for_is_upstreams_fault(status: str) -> None:
+    """It may be of anybody's call."""
+    with pytest.raises(UpstreamUnavailable):
+        require_finished(Transcript("t2", status), submission(), overdue=False)
 
 
 def test_finished_transcript_is_taken() -> None:

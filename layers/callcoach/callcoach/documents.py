@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from datetime import datetime
 from typing import Literal
 
@@ -21,15 +22,19 @@ _SUFFIXES: dict[Kind, str] = {
     "failures": ".json",
 }
 
+# How a name that was cut ends.
+_CUT = re.compile(r"~[0-9a-f]{64}\Z")
+
 
 def document_key(kind: Kind, recording_key: str) -> str:
     """Return where the document of that kind about a recording lies: kind/recording_key.suffix.
 
-    A name that S3 would refuse as too long is cut and ends in the SHA-256 of the recording's key instead.
+    A name that S3 would refuse as too long is cut and ends in the SHA-256 of the recording's key instead; and one that
+    could be taken for such a name, so that no two recordings share one.
     """
     suffix = _SUFFIXES[kind]
     key = f"{kind}/{recording_key}{suffix}"
-    if len(key.encode()) <= KEY_LIMIT_BYTES:
+    if len(key.encode()) <= KEY_LIMIT_BYTES and not _CUT.search(recording_key):
         return key
     end = f"~{hashlib.sha256(recording_key.encode()).hexdigest()}{suffix}"
     room = KEY_LIMIT_BYTES - len(f"{kind}/{end}")
@@ -44,11 +49,12 @@ def encode_key(recording_key: str) -> str:
 def decode_key(text: str) -> str | None:
     """Return the recording's key that encode_key wrote; None for any other text."""
     try:
-        ascii_text = text.encode("ascii")
-        return base64.b64decode(ascii_text + b"=" * (-len(ascii_text) % 4), altchars=b"-_", validate=True).decode()
+        key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except ValueError:
         # No base64, or no UTF-8.
         return None
+    # Python passes over what is no base64, and more than one text can stand for the same bytes.
+    return key if encode_key(key) == text else None
 
 
 class Recording(msgspec.Struct, frozen=True):

@@ -1,11 +1,12 @@
 """A call without a scorecard: the record in failures/ and the e-mail that says why."""
 
 import textwrap
+from urllib.parse import quote
 
 from callcoach.documents import CallDetails, Failure, encode
 from callcoach.notifications import Notifications
 from callcoach.observability import count
-from callcoach.plain_text import ascii_text, clipped, printable, without_links
+from callcoach.plain_text import ascii_text, base_name, clipped, printable, without_links
 from callcoach.storage import Documents
 
 
@@ -36,15 +37,17 @@ class Failures:
 
 def failure_mail(failure: Failure, where: str) -> tuple[str, str]:
     """Return subject and text: what happened, what to do, what was saved."""
-    name = without_links(printable(ascii_text(failure.recording.rsplit("/", 1)[-1])))
+    name = without_links(printable(ascii_text(base_name(failure.recording))))
     lines = [
         f"NO SCORECARD: {failure.detail}",
         f"WHAT TO DO: {failure.next_step}",
         f"SAVED: the reason ({failure.reason}), in {where} (AWS sign-in needed). The recording was left as it is.",
         f"Recording: {failure.recording}",
     ]
-    # A key has at most 1,024 bytes, and what a service says about a fault may be long.
-    text = "\n".join(
-        textwrap.fill(without_links(clipped(ascii_text(line), 1500)), 72, break_on_hyphens=False) for line in lines
-    )
+    # What a service says about a fault may be long.
+    plain = [without_links(clipped(ascii_text(line), 1500)) for line in lines]
+    if ascii_text(failure.recording) != failure.recording:
+        # Several names may read the same in ASCII. A key has at most 1,024 bytes, and a dot may make a link.
+        plain.append(f"Its name as links have it: {quote(failure.recording).replace('.', '%2E')}")
+    text = "\n".join(textwrap.fill(line, 72, break_on_hyphens=False) for line in plain)
     return f"No call review: {name}: {failure.reason.replace('_', ' ')}", f"{text}\n"

@@ -19,8 +19,11 @@ _ASCII = str.maketrans(
 
 # Suffixes of files that are no top-level domains.
 _FILES = "aac|aiff?|amr|csv|docx?|flac|html|jpe?g|json|ogg|opus|pdf|png|txt|wav|webm|wma|xlsx?"
-# What mail programs turn into links: www., or labels and a last one of letters.
-_LINK = re.compile(rf"\bwww\.|\b(?:[\w-]+\.)+(?!(?:{_FILES})\b)[^\W\d_]{{2,}}(?![\w-])", re.IGNORECASE)
+# What mail programs turn into links: www., or labels and a last one of letters. Each label is looked at once, so that
+# the work is linear whatever the text.
+_WWW = re.compile(r"\b(www)\.", re.IGNORECASE)
+_LABELS = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)++")
+_LAST_LABEL = re.compile(rf"\.(?!(?:{_FILES})\b)[^\W\d_]{{2,}}+(?![\w-])", re.IGNORECASE)
 
 
 def ascii_text(text: str) -> str:
@@ -43,6 +46,11 @@ def printable(text: str, limit: int = NAME_CHARACTERS) -> str:
     return clipped(" ".join(plain.split()), limit)
 
 
+def base_name(key: str) -> str:
+    """Return a key without its folders; the whole of it where nothing else is left."""
+    return key.rstrip("/").rpartition("/")[2] or key
+
+
 def clipped(text: str, limit: int) -> str:
     """Return text cut to limit characters, at a word's end where one is near, with dots for the rest."""
     if len(text) <= limit:
@@ -54,4 +62,10 @@ def clipped(text: str, limit: int) -> str:
 
 def without_links(text: str) -> str:
     """Return text in which no mail program finds a link: evil[.]com."""
-    return _LINK.sub(lambda found: found[0].replace(".", "[.]"), text.replace("://", "[:]//"))
+    return _LABELS.sub(_unlinked, _WWW.sub(r"\1[.]", text.replace("://", "[:]//")))
+
+
+def _unlinked(labels: re.Match[str]) -> str:
+    """Return labels without the dots up to the last one with which a name of a host could end."""
+    end = max((last.end() for last in _LAST_LABEL.finditer(labels[0])), default=0)
+    return labels[0][:end].replace(".", "[.]") + labels[0][end:]

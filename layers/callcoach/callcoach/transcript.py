@@ -4,14 +4,28 @@ Unknown keys are skipped and almost everything may be null: real answers carry a
 The top-level words and text repeat what the utterances hold and are not read.
 """
 
+import json
 import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from callcoach.errors import UpstreamUnavailable
+from callcoach.errors import TranscriptFailed, UpstreamUnavailable
+
+# AssemblyAI takes ten hours of sound; what lies far behind that is no time in a call.
+LONGEST_MS = 100 * 3_600_000
+
+Moment = Annotated[int, msgspec.Meta(ge=0, le=LONGEST_MS)]
+Confidence = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+# The label of what was said by nobody in particular.
+NO_SPEAKER = "?"
+
+StructType = TypeVar("StructType", bound=msgspec.Struct)
 
 _TIMES = {"start_ms": "start", "end_ms": "end"}
 
@@ -28,8 +42,8 @@ class Word(msgspec.Struct, rename=_TIMES, gc=False):
     """One word; text carries its punctuation."""
 
     text: str
-    start_ms: int
-    end_ms: int
+    start_ms: Moment
+    end_ms: Moment
 
 
 class Utterance(msgspec.Struct, rename={**_TIMES, "timed_words": "words"}):
@@ -37,8 +51,8 @@ class Utterance(msgspec.Struct, rename={**_TIMES, "timed_words": "words"}):
 
     speaker: str
     text: str
-    start_ms: int
-    end_ms: int
+    start_ms: Moment
+    end_ms: Moment
     timed_words: list[Word] | None = None
 
     @property
@@ -55,9 +69,9 @@ class SentimentRow(msgspec.Struct, rename=_TIMES, omit_defaults=True, gc=False):
     """
 
     sentiment: str
-    confidence: float | None = None
-    start_ms: int | None = None
-    end_ms: int | None = None
+    confidence: Confidence | None = None
+    start_ms: Moment | None = None
+    end_ms: Moment | None = None
     text: str | None = None
 
     @property
@@ -114,11 +128,11 @@ class Transcript(msgspec.Struct, rename=_RENAMED, omit_defaults=True):
     id: str
     status: str
     error: str | None = None
-    audio_duration_seconds: float | None = None
-    audio_channels: int | None = None
-    confidence: float | None = None
+    audio_duration_seconds: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_MS / 1000)] | None = None
+    audio_channels: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    confidence: Confidence | None = None
     language_code: str | None = None
-    language_confidence: float | None = None
+    language_confidence: Confidence | None = None
     speech_model_used: str | None = None
     utterances: list[Utterance] | None = None
     sentiment_rows: list[SentimentRow] | None = None
@@ -145,15 +159,93 @@ _decoder = msgspec.json.Decoder(Transcript, strict=False)
 def decode_transcript(body: bytes) -> Transcript:
     """Read a transcript as AssemblyAI answers it or as transcripts/ stores it; no text of a sentiment row is kept.
 
+    A part that is not of its type is left out where a scorecard can do without it.
     Raises UpstreamUnavailable when body is no transcript: a proxy's page or a cut-off answer; the caller asks again.
+    Raises TranscriptFailed when what was said cannot be read although the transcript is finished: it will not change.
     """
     try:
         transcript = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise UpstreamUnavailable(f"this is no transcript: {fault}") from fault
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        transcript = _mended(body)
     if transcript.sentiment_rows:
         transcript.sentiment_rows = timed_rows(transcript.sentiment_rows, transcript.utterances or [])
     return transcript
+
+
+def _mended(body: bytes) -> Transcript:
+    """Read a transcript of which some part is not what it should be."""
+    try:
+        said = json.loads(body, parse_constant=lambda _: None)
+        # A half of a surrogate pair, as an upstream that cuts texts leaves it, is no character.
+        said = json.loads(json.dumps(said, ensure_ascii=False).encode(errors="replace"))
+        whole = _fitting({**said, "utterances": None, "sentiment_analysis_results": None}, Transcript)
+    except (ValueError, TypeError, RecursionError, msgspec.ValidationError) as fault:
+        raise UpstreamUnavailable(f"this is no transcript: {fault}") from fault
+    try:
+        whole.utterances = _utterances(said.get("utterances"))
+    except msgspec.ValidationError as fault:
+        if whole.status == "completed":
+            raise transcript_unreadable(str(fault)) from fault
+    rows = said.get("sentiment_analysis_results")
+    if isinstance(rows, list):
+        whole.sentiment_rows = []
+        for row in rows:
+            with suppress(msgspec.ValidationError):
+                whole.sentiment_rows.append(_fitting(row, SentimentRow))
+    return whole
+
+
+def transcript_unreadable(why: str) -> TranscriptFailed:
+    """Return the failure of a transcript that is finished and still not what AssemblyAI documents."""
+    return TranscriptFailed(
+        "transcript_unreadable",
+        f"AssemblyAI's transcript is not of the documented shape: {why}",
+        next_step="Look for a newer callcoach, or report this. Dropped again, the recording is transcribed anew.",
+    )
+
+
+def _utterances(said: object) -> list[Utterance] | None:
+    """Return the utterances without words that are not what they should be. Raises ValidationError for all else."""
+    if said is None:
+        return None
+    if not isinstance(said, list):
+        raise msgspec.ValidationError("the utterances are no list")
+    utterances = []
+    for number, utterance in enumerate(said):
+        try:
+            utterances.append(_fitting(_with_whole_times(utterance), Utterance))
+        except msgspec.ValidationError as fault:
+            raise msgspec.ValidationError(f"utterance {number}: {fault}") from fault
+    return utterances
+
+
+def _with_whole_times(said: object) -> object:
+    """Return an utterance with times in whole milliseconds that begin with the recording, and a label in any case."""
+    if not isinstance(said, dict):
+        return said
+    mended: dict[str, object] = {"speaker": NO_SPEAKER} if said.get("speaker") is None else {}
+    for name in _TIMES.values():
+        moment = said.get(name)
+        if isinstance(moment, int | float) and not isinstance(moment, bool) and abs(moment) <= LONGEST_MS:
+            mended[name] = max(round(moment), 0)
+    return said | mended
+
+
+def _fitting(said: object, struct_type: type[StructType]) -> StructType:
+    """Return a struct of what fits: a field that has a default takes it in the place of anything else.
+
+    Raises ValidationError when a field without a default does not fit.
+    """
+    if not isinstance(said, dict):
+        raise msgspec.ValidationError(f"Expected an object, got {type(said).__name__}")
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(struct_type):
+        try:
+            values[field.name] = msgspec.convert(said.get(field.encode_name), field.type, strict=False)
+        except msgspec.ValidationError as fault:
+            if field.required:
+                raise msgspec.ValidationError(f"{field.encode_name}: {fault}") from fault
+    return struct_type(**values)
 
 
 class _SpokenWord(msgspec.Struct, frozen=True, gc=False):
