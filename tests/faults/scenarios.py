@@ -16,6 +16,10 @@ PAID = {
     "assemblyai POST /v1/chat/completions": "chat",
 }
 
+UNDERSTANDING, CHAT = "assemblyai POST /v1/understanding", "assemblyai POST /v1/chat/completions"
+# Where an answer is kept.
+KEPT_BY = {UNDERSTANDING: ("dynamodb UpdateItem", "s3 PutObject transcripts/"), CHAT: ("s3 PutObject replies/",)}
+
 # What a proxy answers in the place of a service that it cannot reach, or has stopped listening to.
 PAGE = b"<html><body><h1>Bad Gateway</h1></body></html>"
 CUT = b'{"id": "6fd4a1f0-7c1e-4a0e-9a4b-0c5f3f2a7c'
@@ -75,7 +79,7 @@ ASSEMBLYAI_FAULTS = (
 REFUSED: dict[str, Outcome] = {
     "assemblyai POST /v2/transcript": "failed",
     "assemblyai GET /v2/transcript/{id}": "failed",
-    "assemblyai POST /v1/understanding": "needs_roles",
+    UNDERSTANDING: "needs_roles",
 }
 
 # Which function's requests a journey is looked at for: what the others do is the same as in an earlier one.
@@ -104,12 +108,14 @@ class Scenario:
         return f"{self.journey.name}:{function}:{what}:{self.effect.number}:{self.fault.name.replace(' ', '-')}"
 
     @property
-    def outcome(self) -> Outcome:
-        """How the call has to end."""
-        is_last_question = self.effect.what.endswith("/chat/completions") and self.effect.number == MOST_PAID
-        if is_last_question and (self.fault.is_refusal or isinstance(self.fault.action, Lose | Spoil)):
-            return self.journey.outcome if self.fault.lasts else "numbers_only"
-        return REFUSED.get(self.effect.what, self.journey.outcome) if self.fault.is_refusal else self.journey.outcome
+    def outcomes(self) -> set[Outcome]:
+        """How the call may end."""
+        if self.effect.what == CHAT and self.journey.name == "repaired":
+            # With a refusal among them, or the last answer lost, its bad answers leave no room for a good one.
+            no_room = self.fault.is_refusal or (self.effect.number == MOST_PAID and self.fault.spoils_answer)
+            return {"complete", "numbers_only"} if no_room else {"complete"}
+        refused = REFUSED.get(self.effect.what) if self.fault.is_refusal else None
+        return {refused or self.journey.outcome}
 
 
 @dataclass(frozen=True)
@@ -173,12 +179,14 @@ def judge(scenario: Scenario, report: Report, *, happened: bool) -> Verdict:
     unexplained = []
     if not happened:
         unexplained.append("the fault never happened")
-    if report.outcome not in (scenario.outcome, "nothing"):
-        unexplained.append(f"ended as {report.outcome} and not as {scenario.outcome}")
+    if report.outcome not in {*scenario.outcomes, "nothing"}:
+        unexplained.append(f"ended as {report.outcome} and not as {' or '.join(scenario.outcomes)}")
     if not report.mails and report.outcome != "nothing":
         unexplained.append("nobody was told")
     extra_mails = max(len(report.mails) - 1, 0)
-    if extra_mails > (1 if _may_tell_twice(scenario, report) else 0):
+    # While a fault lasts, more than one run may be cut off there.
+    allowed_mails = 1 + scenario.fault.lasts if _may_tell_twice(scenario, report) else 0
+    if extra_mails > allowed_mails:
         unexplained.append(f"{len(report.mails)} e-mails")
     if report.dead_letters:
         unexplained.append(f"{len(report.dead_letters)} messages in dead-letter queues")
@@ -188,10 +196,9 @@ def judge(scenario: Scenario, report: Report, *, happened: bool) -> Verdict:
         unexplained.append("a place for an open job is not given back")
     if len(report.operator_mails) != int(scenario.fault.pauses) and not _is_notice(scenario):
         unexplained.append(f"{len(report.operator_mails)} operator e-mails")
-    service = PAID.get(scenario.effect.what)
-    gap = int(scenario.fault.spoils_answer and service in ("understanding", "chat"))
+    lost_answer = _lost_answer(scenario, report)
     over = {name: count - scenario.journey.paid[name] for name, count in report.paid.items()}
-    double_billed = [name for name, count in over.items() if count > (gap if name == service else 0)]
+    double_billed = [name for name, count in over.items() if count > int(name == lost_answer)]
     return Verdict(
         scenario=scenario,
         report=report,
@@ -203,9 +210,26 @@ def judge(scenario: Scenario, report: Report, *, happened: bool) -> Verdict:
     )
 
 
+def _lost_answer(scenario: Scenario, report: Report) -> str | None:
+    """Return the service whose answer no line of ours could keep: it never came, or the run was killed with it in hand.
+
+    A transcription is none: its job is found again.
+    """
+    if scenario.fault.spoils_answer:
+        service = PAID.get(scenario.effect.what)
+    elif scenario.fault.action == Kill(after=False) and scenario.effect in report.effects:
+        before = [effect.what for effect in report.effects[: list(report.effects).index(scenario.effect)]]
+        paid = [index for index, what in enumerate(before) if what in KEPT_BY]
+        kept = bool(paid) and any(what in KEPT_BY[before[paid[-1]]] for what in before[paid[-1] :])
+        service = PAID[before[paid[-1]]] if paid and not kept else None
+    else:
+        service = None
+    return None if service == "transcript" else service
+
+
 def _is_notice(scenario: Scenario) -> bool:
     """Whether operators are told of a model that was refused: once a day, so one scenario of many."""
-    return scenario.fault.is_refusal and scenario.effect.what.endswith("/chat/completions")
+    return scenario.fault.is_refusal and scenario.effect.what == CHAT
 
 
 def _may_tell_twice(scenario: Scenario, report: Report) -> bool:

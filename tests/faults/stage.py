@@ -131,7 +131,7 @@ class Stage:
         known = dict(hosts)
         if lost:
             # Refused, they are not tried again, and come into no later journey.
-            hosts.update(dict.fromkeys(known, self.stack.stand_in.url))
+            hosts.update(dict.fromkeys(known, self.stack.cloud.endpoint_url))
         try:
             yield
         finally:

@@ -100,6 +100,7 @@ class Cloud:
         self._deployment = Deployment(self._account, stack_name, {})
         self._functions: dict[str, Function] = {}
         self._gateways: list[Gateway] = []
+        self._pollers: list[QueuePoller] = []
 
     def __enter__(self) -> Self:
         self.start()
@@ -210,8 +211,8 @@ class Cloud:
             )
             for logical_id, settings in deployment.functions.items()
         }
-        pollers = [self._poller(source) for source in deployment.queue_sources] if self._invoke else []
-        for poller in pollers:
+        self._pollers = [self._poller(source) for source in deployment.queue_sources] if self._invoke else []
+        for poller in self._pollers:
             poller.start()
             self._running.callback(poller.stop)
         for function in self._functions.values():
@@ -344,9 +345,15 @@ class Cloud:
     def pass_time(self, seconds: float) -> None:
         """Let everything that waits in queues and tables have waited that much longer, see Account.pass_time.
 
-        Call it while no function is at work: to others that one would seem to have overrun its time.
+        First it waits until no function works on a message: to others that run would seem to have overrun its time.
         """
-        self._account.pass_time(seconds)
+        for poller in self._pollers:
+            poller.hold()
+        try:
+            self._account.pass_time(seconds)
+        finally:
+            for poller in self._pollers:
+                poller.go_on()
 
     def empty(self, queue: str) -> None:
         """Drop every message of a queue; unlike a purge, more than once a minute."""
@@ -412,6 +419,16 @@ class Cloud:
     def kill(self, function: str) -> None:
         """Kill the processes of a function that work on an event; the invocations end as crashes."""
         self._functions[function].kill_busy()
+
+    def forget_warm(self) -> None:
+        """Let the next event of each function find it cold."""
+        for function in self._functions.values():
+            function.forget_warm()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a function works on a message, or is about to be given one."""
+        return any(poller.is_busy for poller in self._pollers)
 
     def wait_until(self, condition: Callable[[], Any], timeout_seconds: float = 10.0) -> Any:
         """Return the condition's first true value. Raises TimeoutError, with the functions' logs, if none comes."""

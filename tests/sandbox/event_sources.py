@@ -30,6 +30,9 @@ class QueuePoller:
         self._region = region
         self._stopped = threading.Event()
         self._slots = threading.BoundedSemaphore(source.maximum_concurrency)
+        self._lock = threading.Lock()
+        self._in_hand = 0
+        self._is_held = False
         self._workers = ThreadPoolExecutor(source.maximum_concurrency, thread_name_prefix="poller")
         self._thread = threading.Thread(target=self._poll, daemon=True)
 
@@ -42,6 +45,12 @@ class QueuePoller:
         self._thread.join()
         self._workers.shutdown()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message is visible, on its way to the function, or worked on."""
+        # A message is in hand before it is invisible, so looking at the queue first misses none.
+        return bool(self._queue.messages) or self._in_hand > 0
+
     def _poll(self) -> None:
         while not self._stopped.is_set():
             # Looking into the queue from inside costs nothing; long polling would hold up the end of the sandbox.
@@ -50,11 +59,15 @@ class QueuePoller:
                 continue
             if not self._slots.acquire(timeout=_LOOK_INTERVAL_SECONDS):
                 continue
+            if not self._begin():
+                self._slots.release()
+                self._stopped.wait(_LOOK_INTERVAL_SECONDS)
+                continue
             batch = self._receive()
             if batch:
                 self._workers.submit(self._handle, batch).add_done_callback(self._report)
             else:
-                self._slots.release()
+                self._release()
 
     def _receive(self) -> list[Message]:
         try:
@@ -84,7 +97,29 @@ class QueuePoller:
                 if message["MessageId"] not in failed:
                     self._delete(message)
         finally:
-            self._slots.release()
+            self._release()
+
+    def hold(self) -> None:
+        """Take no message until go_on, and wait until what was taken is done with."""
+        with self._lock:
+            self._is_held = True
+        while self._in_hand and not self._stopped.is_set():
+            self._stopped.wait(_LOOK_INTERVAL_SECONDS / 4)
+
+    def go_on(self) -> None:
+        """Take messages again."""
+        with self._lock:
+            self._is_held = False
+
+    def _begin(self) -> bool:
+        with self._lock:
+            self._in_hand += not self._is_held
+            return not self._is_held
+
+    def _release(self) -> None:
+        with self._lock:
+            self._in_hand -= 1
+        self._slots.release()
 
     def _report(self, handling: Future[None]) -> None:
         if error := handling.exception():
