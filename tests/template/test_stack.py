@@ -1,0 +1,47 @@
+"""What the commands of operators read from a deployed stack is in the template, under the same names."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from callcoach.stack import Stack
+
+TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))
+MAPPED = TEMPLATE["Mappings"]["AssemblyAI"]
+
+
+def stack(**parameters: str) -> Stack:
+    """A stack of the template, whose resources are called as there."""
+    defaults = {name: str(parameter["Default"]) for name, parameter in TEMPLATE["Parameters"].items()}
+    return Stack(
+        name="callcoach",
+        parameters=defaults | parameters,
+        outputs={name: name for name in TEMPLATE["Outputs"]},
+        resources={name: name for name in TEMPLATE["Resources"]},
+    )
+
+
+@pytest.mark.parametrize("region", MAPPED)
+def test_assemblyai_is_where_the_functions_reach_it(region: str) -> None:
+    assert stack(AssemblyAIRegion=region).assemblyai_url == MAPPED[region]["ApiUrl"]
+    assert (
+        stack(AssemblyAIRegion=region, AssemblyAIEndpointUrl="https://a.example").assemblyai_url == "https://a.example"
+    )
+
+
+def test_every_queue_of_the_template_is_looked_through() -> None:
+    queues = {name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] == "AWS::SQS::Queue"}
+
+    assert set(stack().queue_urls) == queues
+
+
+def test_resources_outputs_and_parameters_have_the_template_s_names() -> None:
+    deployed = stack()
+
+    assert deployed.recordings_bucket == "RecordingsBucketName"
+    assert deployed.scorecards_bucket == "ScorecardsBucket"
+    assert deployed.state_table == "StateTable"
+    assert deployed.assemblyai_secret == TEMPLATE["Parameters"]["AssemblyAISecretName"]["Default"]
+    assert deployed.parameters["LogRetentionDays"] == "30"
