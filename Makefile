@@ -11,7 +11,7 @@ SHELL := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint audit format build lock forget pause resume clean
+.PHONY: help setup demo test bench faults lint audit format build lock forget pause resume clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ demo: .venv/installed ## score the sample calls in a cloud on this machine; look
 
 test: .venv/installed ## run the tests
 	.venv/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+
+faults: .venv/installed ## break every request of the functions in every way; make faults ONLY='scored:submit:*'
+	.venv/bin/python -m tests.faults $(if $(ONLY),--only '$(ONLY)') $(OPTIONS)
 
 bench: .venv/installed ## print the tables of measurements; make bench ONLY=evidence
 	.venv/bin/python -m tests.benchmarks $(ONLY)
