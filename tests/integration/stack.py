@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -159,14 +159,21 @@ def running_stack(
     parameters: Mapping[str, str] | None = None,
     account: Account | None = None,
     calls: Path = CALLS,
+    edit: Callable[[dict[str, Any]], None] | None = None,
 ) -> Iterator[Stack]:
-    """Deploy the stack beside a stand-in. Without invoke, events stay in their queues and tests call the functions."""
+    """Deploy the stack beside a stand-in. Without invoke, events stay in their queues and tests call the functions.
+
+    edit: may change the template before it is deployed.
+    """
     with AssemblyAI(
         KEY, delay_seconds=delay_seconds, clock_scale=clock_scale, account=account, calls=calls
     ) as stand_in:
         deployed = {"AssemblyAIEndpointUrl": stand_in.url, "NotificationEmail": "manager@example.com"}
         cloud = Cloud(
-            parameters=deployed | dict(parameters or {}), secrets={"callcoach/assemblyai": KEY}, invoke=invoke
+            parameters=deployed | dict(parameters or {}),
+            secrets={"callcoach/assemblyai": KEY},
+            invoke=invoke,
+            edit=edit,
         )
         with cloud:
             stand_in.hosts.update(cloud.hosts)
