@@ -1,20 +1,24 @@
 """python -m callcoach forget: nothing is left of a call, everything of the others, and nothing comes back."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.integration.operator_commands import Ran, run
 from tests.integration.stack import DONE, OTHER_SOUND, SOUND, Stack, running_stack
+from tests.sandbox.account import Credentials
 from tests.sandbox.interference import Action, Interference, Late, SideEffect
 from tests.sandbox.places import Place, places, searchable
 
 from callcoach.documents import document_key, encode_key
 from scorecard.pipeline import LOOKS_FOR_RECORD
 
+SECURITY = Path(__file__).parents[2] / ".github" / "SECURITY.md"
 SENT_OR_WRITTEN = ("mail", "log")
 KINDS = ("submissions", "transcripts", "replies", "reports", "scorecards", "failures")
 QUEUES = ("RecordingsQueue", "RecordingsDlq", "CallbacksQueue", "CallbacksDlq")
@@ -300,3 +304,37 @@ def test_it_asks_first(stack: Stack) -> None:
     assert about(stack, key, transcript_id) == before
     assert run(stack.cloud, "forget", key, answer="y\n").exit_code == 0
     assert about(stack, key, transcript_id) == []
+
+
+def test_it_needs_the_rights_that_the_documents_name(stack: Stack) -> None:
+    """All of them, and no others; the role of a function could not do it."""
+    section = SECURITY.read_text("utf-8").partition("It needs these rights")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`([a-z0-9]+:\w+)`", section)) - {"kms:Decrypt"}
+    credentials, used = role_with(stack, named)
+    key = "with these rights.ogg"
+    transcript_id = scored(stack, key)
+    empty_queues(stack)
+    send(stack, "CallbacksDlq", "{}", key)
+    send(stack, "CallbacksDlq", "{}", "another.ogg")
+
+    ran = forget(stack, key, credentials=credentials)
+
+    assert (ran.exit_code, ran.err) == (0, "")
+    assert about(stack, key, transcript_id) == []
+    assert used() == named
+
+
+def role_with(stack: Stack, actions: set[str]) -> tuple[Credentials, Callable[[], set[str]]]:
+    """Return credentials of a new role that has these rights, and what tells which of them were used."""
+    iam, name = stack.cloud.client("iam"), "privacy-officer"
+    statement = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=policy(statement))
+    given = stack.cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    credentials = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    return credentials, lambda: {action for action, _ in stack.cloud.used_permissions()[name]}
+
+
+def policy(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

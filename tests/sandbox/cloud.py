@@ -293,12 +293,13 @@ class Cloud:
         return self._account.is_permitted(arn, (action, resource_arn))
 
     def used_permissions(self) -> Mapping[str, set[tuple[str, str]]]:
-        """Return the actions that the stack's roles have used so far, each with its resource, by the role's logical id.
+        """Return the actions that roles have used so far, each with its resource, by the role's logical id.
 
-        Lambda's calls for a function's queue count, and the use of a link counts for the role that signed it.
+        Lambda's calls for a function's queue count, and the use of a link counts for the role that signed it. A role
+        that is not of the stack goes by its name.
         """
-        used = self._account.used_permissions()
-        return {role: used[name] for role, name in self.resources.items() if name in used}
+        logical_ids = {name: role for role, name in self.resources.items()}
+        return {logical_ids.get(name, name): used for name, used in self._account.used_permissions().items()}
 
     # What happened.
 
