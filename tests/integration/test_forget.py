@@ -333,7 +333,7 @@ def role_with(stack: Stack, actions: set[str]) -> tuple[Credentials, Callable[[]
     iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=policy(statement))
     given = stack.cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
     credentials = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
-    return credentials, lambda: {action for action, _ in stack.cloud.used_permissions()[name]}
+    return credentials, lambda: {action for action, _ in stack.cloud.permissions_used_by(name)}
 
 
 def policy(statement: dict[str, Any]) -> str:

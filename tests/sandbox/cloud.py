@@ -293,13 +293,16 @@ class Cloud:
         return self._account.is_permitted(arn, (action, resource_arn))
 
     def used_permissions(self) -> Mapping[str, set[tuple[str, str]]]:
-        """Return the actions that roles have used so far, each with its resource, by the role's logical id.
+        """Return the actions that the stack's roles have used so far, each with its resource, by the role's logical id.
 
-        Lambda's calls for a function's queue count, and the use of a link counts for the role that signed it. A role
-        that is not of the stack goes by its name.
+        Lambda's calls for a function's queue count, and the use of a link counts for the role that signed it.
         """
-        logical_ids = {name: role for role, name in self.resources.items()}
-        return {logical_ids.get(name, name): used for name, used in self._account.used_permissions().items()}
+        used = self._account.used_permissions()
+        return {role: used[name] for role, name in self.resources.items() if name in used}
+
+    def permissions_used_by(self, role_name: str) -> set[tuple[str, str]]:
+        """Return the same of a role beside the stack's, by its name."""
+        return self._account.used_permissions().get(role_name, set())
 
     # What happened.
 
