@@ -299,7 +299,8 @@ def _refusal(where: str, service: str, response: requests.Response) -> Exception
 
 def transcript_failure(error: str) -> TranscriptFailed:
     """Return the failure that the text of a transcript with status error stands for; AssemblyAI gives no code."""
-    text = error.casefold()
+    # A link holds the recording's name, which may be any words.
+    text = re.sub(r"https?://\S+", "", error).casefold()
     if "download error" in text:
         # The text holds the recording's link and its signature.
         return TranscriptFailed(
