@@ -249,7 +249,6 @@ class Scorer:
         run, finished = self._with_results(run)
         if finished is None:
             heard = self._hear(run)
-            self._state.close_job(run.submission.open_job)
             scorecard = self._score_submission(run, heard)
             logger.info("scored", transcript_id=run.submission.transcript_id, status=scorecard.status)
             count("ScorecardsWritten")
@@ -331,6 +330,7 @@ class Scorer:
         key = run.submission.recording
         transcript, roles = self._transcript_and_roles(run, heard)
         self._documents.write("transcripts", key, encode(storable(transcript)))
+        self._state.close_job(run.submission.open_job)
         attempts = list(run.earlier_attempts)
 
         def keep(paid: Sequence[CoachAttempt]) -> None:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from tests.faults.stage import JOURNEYS, Journey, Outcome, Report, Stage
 from tests.sandbox.interference import Action, Kill, Lose, Refuse, SideEffect, Spoil
 
-from scorecard.coach import MOST_PAID
-
 PAID = {
     "assemblyai POST /v2/transcript": "transcript",
     "assemblyai POST /v1/understanding": "understanding",
@@ -111,8 +109,8 @@ class Scenario:
     def outcomes(self) -> set[Outcome]:
         """How the call may end."""
         if self.effect.what == CHAT and self.journey.name == "repaired":
-            # With a refusal among them, or the last answer lost, its bad answers leave no room for a good one.
-            no_room = self.fault.is_refusal or (self.effect.number == MOST_PAID and self.fault.spoils_answer)
+            # With a refusal among them, or an answer that may have been paid for, there may be no room for a good one.
+            no_room = self.fault.is_refusal or isinstance(self.fault.action, Lose | Spoil)
             return {"complete", "numbers_only"} if no_room else {"complete"}
         refused = REFUSED.get(self.effect.what) if self.fault.is_refusal else None
         return {refused or self.journey.outcome}
