@@ -175,6 +175,7 @@ class Scorer:
             return
         if self._scorecard(submission) is not None:
             return
+        self._state.close_job(submission.open_job)
         self._failures.record(
             Failure(
                 recording=submission.recording,
@@ -256,9 +257,9 @@ class Scorer:
             scorecard = finished
         if self._settings.delete_at_assemblyai:
             run.assemblyai.delete_transcript(run.submission.transcript_id)
+        self._tell(scorecard, run.failed_before)
         if run.failed_before:
             self._documents.delete("failures", run.submission.recording)
-        self._tell(scorecard, run.failed_before)
         return scorecard.status
 
     def _with_results(self, run: _Run) -> tuple[_Run, Scorecard | None]:

@@ -346,6 +346,11 @@ class Cloud:
         for message in list(self._queue(queue)._messages):
             message.delayed_until = message.visible_at = 0.0
 
+    def set_receive_count(self, queue: str, count: int) -> None:
+        """Let the queue's messages have been received so often, as if those receives had come to nothing."""
+        for message in list(self._queue(queue)._messages):
+            message.approximate_receive_count = count
+
     def pass_time(self, seconds: float) -> None:
         """Let everything that waits in queues and tables have waited that much longer, see Account.pass_time.
 
