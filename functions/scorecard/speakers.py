@@ -71,7 +71,9 @@ def mapping_by_alignment(utterances: Sequence[Utterance], relabelled: Sequence[R
     label_at = {utterance.start_ms: utterance.speaker for utterance in utterances}
     votes: dict[str, Counter[str]] = {}
     for utterance in relabelled:
-        label = label_at.get(utterance.start_ms)
+        if utterance.speaker is None or utterance.start_ms is None:
+            continue
+        label = label_at.get(max(round(utterance.start_ms), 0))
         if label is not None and label != utterance.speaker:
             votes.setdefault(label, Counter())[utterance.speaker] += 1
     return {label: names.most_common(1)[0][0] for label, names in votes.items()}

@@ -13,8 +13,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from moto.s3.models import FakeKey
+from tests.faults.drops import dropped
 from tests.faults.stage import Stage, stage
-from tests.sandbox.cloud import Mail
 
 from callcoach.documents import KEY_LIMIT_BYTES, decode_key, document_key
 
@@ -60,24 +60,6 @@ def set_up() -> Iterator[Stage]:
     with stage(parameters={"MaximumConcurrency": "2"}) as running:
         running.stack.stand_in.teach(SOUND, CALL)
         yield running
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a recording."""
-
-    failure: Any
-    card: Any
-    mails: list[Mail]
-
-
-def dropped(set_up: Stage, key: str, body: bytes = SOUND, **arguments: Any) -> Outcome:
-    """Drop an object and return what became of it when all is quiet."""
-    stack = set_up.stack
-    mails = len(stack.cloud.mails())
-    stack.drop(key, body, **arguments)
-    set_up.settle()
-    return Outcome(stack.document("failures", key), stack.document("scorecards", key), stack.cloud.mails()[mails:])
 
 
 def flowing(text: str) -> str:
@@ -138,7 +120,7 @@ class Bad:
     body: bytes
     reason: str
     next_step: str
-    content_type: str = ""
+    content_type: str = "binary/octet-stream"
     error: str = ""
 
 
@@ -167,9 +149,8 @@ def test_what_is_no_recording_is_told_with_what_to_do(set_up: Stage, bad: Bad) -
     """One failure record and one e-mail, whose name for it can be turned back; nothing is paid for."""
     if bad.error:
         set_up.stack.stand_in.fail(bad.body, bad.error)
-    paid = dict(set_up.stack.stand_in.paid_calls)
 
-    outcome = dropped(set_up, bad.key, bad.body, **({"ContentType": bad.content_type} if bad.content_type else {}))
+    outcome = dropped(set_up, bad.key, bad.body, ContentType=bad.content_type)
 
     assert outcome.card is None
     assert (outcome.failure["recording"], outcome.failure["reason"]) == (bad.key, bad.reason)
@@ -177,9 +158,11 @@ def test_what_is_no_recording_is_told_with_what_to_do(set_up: Stage, bad: Bad) -
     (mail,) = outcome.mails
     assert (mail.attributes["outcome"], mail.attributes["reason"]) == ("failed", bad.reason)
     assert bad.next_step in flowing(mail.message)
-    names = dict(re.findall(r"^(Recording|Its name as links have it): (.*)$", mail.message, re.MULTILINE))
+    names: dict[str, str] = dict(
+        re.findall(r"^(Recording|Its name as links have it): (.*)$", mail.message, re.MULTILINE)
+    )
     assert unquote(names.get("Its name as links have it", names["Recording"])) == bad.key
-    assert set_up.stack.stand_in.paid_calls == paid
+    assert set(outcome.paid.values()) == {0}
 
 
 @pytest.mark.parametrize("gigabytes", [5.1, 48_000.0])
@@ -190,7 +173,7 @@ def test_recording_that_is_too_large_is_told_by_its_size(
     key = f"huge-{gigabytes}.mp3"
     monkeypatch.setattr(FakeKey, "size", int(gigabytes * 1000**3))
 
-    outcome = dropped(set_up, key)
+    outcome = dropped(set_up, key, SOUND)
 
     assert outcome.failure["reason"] == "recording_too_large"
     assert f"{gigabytes:.1f} GB is more than the 5 GB" in outcome.failure["detail"]
@@ -200,7 +183,9 @@ def test_recording_that_is_too_large_is_told_by_its_size(
 
 @pytest.mark.parametrize("key", ["calls/", "calls/dana/", "calls/dana_$folder$"])
 def test_folder_is_nothing(set_up: Stage, key: str) -> None:
-    assert dropped(set_up, key, b"") == Outcome(None, None, [])
+    outcome = dropped(set_up, key, b"")
+
+    assert (outcome.failure, outcome.card, outcome.mails) == (None, None, [])
 
 
 def test_metadata_is_read_as_it_was_typed(set_up: Stage) -> None:
@@ -212,7 +197,7 @@ def test_metadata_is_read_as_it_was_typed(set_up: Stage) -> None:
         "call-type": "=?UTF-8?Q?demo?=",
         "recorded-at": "2026-05-06",
     }
-    outcome = dropped(set_up, "typed.mp3", Metadata=metadata)
+    outcome = dropped(set_up, "typed.mp3", SOUND, Metadata=metadata)
 
     call = outcome.card["call"]
     assert (call["rep"], call["customer"], call["team"]) == ("José", "Müller & Söhne", "=?UTF-8?B?!!!?=")
@@ -236,7 +221,7 @@ def test_metadata_is_read_as_it_was_typed(set_up: Stage) -> None:
 def test_name_that_somebody_typed_is_a_name_and_nothing_else(set_up: Stage, name: str) -> None:
     """No markup on the page, no line, header or link in the mail, whatever it holds and however long it is."""
     key = f"named-{abs(hash(name))}.mp3"
-    outcome = dropped(set_up, key, Metadata={"rep": name, "customer": "Acme"})
+    outcome = dropped(set_up, key, SOUND, Metadata={"rep": name, "customer": "Acme"})
 
     rep = outcome.card["call"]["rep"]
     (mail,) = outcome.mails
@@ -265,7 +250,7 @@ def test_details_that_cannot_be_read_give_way(
 ) -> None:
     """An unknown type is judged by the widest ranges, an unreadable time gives way to the object's own."""
     key = f"details-{len(json.dumps(metadata))}.mp3"
-    outcome = dropped(set_up, key, Metadata=metadata)
+    outcome = dropped(set_up, key, SOUND, Metadata=metadata)
 
     assert outcome.card["call"]["recorded_at_source"] == recorded_at_source
     assert outcome.card["talk_listen"]["band"]["for"] == band

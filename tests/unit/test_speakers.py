@@ -100,6 +100,9 @@ def test_alignment_finds_the_mapping_that_the_answer_leaves_out() -> None:
         RelabelledUtterance("Sales Rep", TWO[0].start_ms),
         RelabelledUtterance("Customer", TWO[1].start_ms),
         RelabelledUtterance("Customer", 123_456),
+        RelabelledUtterance(None, TWO[0].start_ms),
+        RelabelledUtterance("Observer", None),
+        RelabelledUtterance("Customer", TWO[1].start_ms + 0.4),
     ]
     assert mapping_by_alignment(TWO, relabelled) == {"A": "Sales Rep", "B": "Customer"}
 

@@ -88,10 +88,10 @@ class SpeakerIdentification(msgspec.Struct, omit_defaults=True):
 
 
 class RelabelledUtterance(msgspec.Struct, rename={"start_ms": "start"}, gc=False):
-    """An utterance of an identification's answer: the same speech under the role's name."""
+    """An utterance of an identification's answer: the same speech under the role's name; null where it has none."""
 
-    speaker: str
-    start_ms: int
+    speaker: str | None = None
+    start_ms: Annotated[float, msgspec.Meta(ge=-LONGEST_MS, le=LONGEST_MS)] | None = None
 
 
 class _UnderstandingResponse(msgspec.Struct, omit_defaults=True):
