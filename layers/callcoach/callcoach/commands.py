@@ -117,7 +117,7 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (aws.BotoCoreError, aws.ClientError, CallCoachError) as fault:
+        except (aws.BotoCoreError, aws.ClientError, CallCoachError, StackNotFound) as fault:
             raise click.ClickException(_explained(fault)) from fault
 
 

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 import msgspec
 from botocore.exceptions import ClientError
 
-from callcoach.errors import CallCoachError
-
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
@@ -16,7 +14,7 @@ _API_URLS = {"us": "https://api.assemblyai.com", "eu": "https://api.eu.assemblya
 _QUEUES = ("RecordingsQueue", "RecordingsDlq", "CallbacksQueue", "CallbacksDlq")
 
 
-class StackNotFound(CallCoachError):
+class StackNotFound(LookupError):
     """There is no such stack in this account and region, or it is another application's."""
 
 
