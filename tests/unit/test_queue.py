@@ -90,6 +90,19 @@ def test_message_that_waits_for_long_is_sent_anew(sqs: Any, urls: Any, receive_c
     assert renewed["Attributes"]["ApproximateReceiveCount"] == "1"
 
 
+@pytest.mark.parametrize("last", ["9", "x" * 100_000])
+def test_message_that_somebody_made_as_large_as_may_be_is_kept_with_the_reason(sqs: Any, urls: Any, last: str) -> None:
+    """A copy with one attribute more would be refused, and the message would come back twenty times."""
+    body = "ü" * (512 * 1024)
+    attributes = {f"a{number}": str(number) for number in range(9)} | {"last": last}
+    Queue(sqs, *urls).give_up(Message("m1", body, "r1", 1, 0.0, attributes), "malformed_message")
+    (kept,) = received(sqs, urls[1])
+    said = {name: attribute["StringValue"] for name, attribute in kept["MessageAttributes"].items()}
+    assert said == {name: text for name, text in attributes.items() if name != "last"} | {"reason": "malformed_message"}
+    assert body.startswith(kept["Body"])
+    assert len(kept["Body"].encode()) + len(json.dumps(said)) < 1024**2
+
+
 def test_message_that_is_given_up_is_kept_with_the_reason(sqs: Any, urls: Any) -> None:
     queue = Queue(sqs, *urls)
     queue.send("hello", attributes={"recording": "YQ"})

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +22,9 @@ LONGEST_DELAY_SECONDS = 900
 # time; the last receives are left to runs that were killed.
 LAST_RECEIVE = 20
 RENEWED_FROM_RECEIVE = 14
+
+# What a kept copy holds at the most. SQS takes ten attributes, and a mebibyte in all.
+KEPT_ATTRIBUTES, KEPT_ATTRIBUTE_CHARACTERS, KEPT_BYTES = 9, 2000, 900_000
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -101,11 +105,15 @@ class Queue:
         )
 
     def give_up(self, message: Message, reason: str) -> None:
-        """Put a copy of a message into the dead-letter queue, with the reason. The message itself is then done."""
+        """Put a copy of a message into the dead-letter queue, with the reason. The message itself is then done.
+
+        What makes a message larger than any of ours is left out of the copy: the reason has to fit in.
+        """
+        short = {name: text for name, text in message.attributes.items() if len(text) <= KEPT_ATTRIBUTE_CHARACTERS}
         self._client.send_message(
             QueueUrl=self._dead_letters_url,
-            MessageBody=message.body,
-            MessageAttributes=_typed({**message.attributes, "reason": reason}),
+            MessageBody=message.body.encode()[:KEPT_BYTES].decode(errors="ignore"),
+            MessageAttributes=_typed(dict(islice(short.items(), KEPT_ATTRIBUTES)) | {"reason": reason}),
         )
 
 
