@@ -147,6 +147,10 @@ class Submitter:
         """Submit while no other run works on this recording, or find that there is nothing to do."""
         recording = self._recordings.describe(dropped.bucket, dropped.key)
         if recording is None:
+            if self._state.forgotten(lease_name(dropped))[0]:
+                # The message was hidden when the call was forgotten.
+                logger.info("forgotten", sequencer=dropped.sequencer)
+                return {"outcome": "forgotten"}
             raise UnsupportedRecording(
                 "recording_gone",
                 "the recording was deleted or renamed before it was submitted",

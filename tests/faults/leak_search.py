@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.faults.stage import JOURNEYS, QUEUES, TRANSCRIPT, Journey, Stage, stage
@@ -29,6 +30,7 @@ MADE_FOR_WORDS = re.compile(r"s3 (transcripts|replies|reports|scorecards)|mail S
 PRESIGNED = ("X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Credential")
 
 SUBMIT = "assemblyai POST /v2/transcript"
+CHAT = "assemblyai POST /v1/chat/completions"
 SCORED = JOURNEYS["scored"]
 Decide = Callable[[SideEffect], Action | None]
 
@@ -123,8 +125,10 @@ def happen(on: Stage) -> list[Place]:
             replace(SCORED, transcript_error=_with_link("Download error to {0}, 403 Client Error for url: {0}")),
             _nothing,
         ),
-        (SCORED, _at(SUBMIT, 1, Refuse(401, "Authentication error, API token missing/invalid"), most=2)),
-        (SCORED, _echo_of_link(on)),
+        (SCORED, _at(SUBMIT, 1, Refuse(401, f"Authentication error, API token {KEY} missing/invalid"), most=2)),
+        (SCORED, _echo(on, SUBMIT, lambda request: f'"audio_url" {request["audio_url"]} cannot be reached')),
+        (SCORED, _echo(on, SUBMIT, lambda request: f"invalid: {json.dumps(_addresses(request), indent=1)}")),
+        (SCORED, _echo(on, CHAT, lambda request: f"cannot be processed: {_words_of_call(request)}")),
         (SCORED, _at("s3 PutObject reports/", 1, Kill(after=False))),
         (SCORED, _at("s3 PutObject transcripts/", 1, Refuse(403, "AccessDenied"))),
         (SCORED, _at("s3 PutObject replies/", 1, Refuse(503, "SlowDown"), most=8)),
@@ -150,18 +154,28 @@ def _with_link(text: str) -> str:
     return text.format(link)
 
 
-def _echo_of_link(on: Stage) -> Decide:
-    """Let AssemblyAI repeat the recording's link in a refusal; it sees one before, in a request that it answers 503."""
+def _echo(on: Stage, what: str, said: Callable[[Any], str]) -> Decide:
+    """Let AssemblyAI repeat a request in its refusal; it sees one before, which it answers 503."""
 
     def decide(effect: SideEffect) -> Action | None:
-        if effect.what != SUBMIT:
+        if effect.what != what:
             return None
         if effect.number == 1:
             return Refuse(503, "try again")
-        link = json.loads(on.stack.stand_in.requests("POST", "/v2/transcript")[-1].body)["audio_url"]
-        return Refuse(400, f'"audio_url" {link} cannot be reached (asked for "{link}")')
+        method, path = what.split()[1:]
+        return Refuse(400, said(json.loads(on.stack.stand_in.requests(method, path)[-1].body)))
 
     return decide
+
+
+def _addresses(request: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in reversed(list(request.items())) if name == "audio_url" or "webhook" in name}
+
+
+def _words_of_call(request: Mapping[str, Any]) -> str:
+    prompt = str(request["messages"][-1]["content"])
+    said = prompt.index(TRANSCRIPT["utterances"][1]["text"][:20])
+    return prompt[said : said + 300]
 
 
 def _empty_bucket(on: Stage) -> Decide:

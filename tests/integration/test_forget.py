@@ -173,6 +173,26 @@ def delete_visible_callbacks(stack: Stack) -> None:
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
+def test_a_drop_that_waits_hidden_brings_nothing_back(stack: Stack) -> None:
+    """It was never submitted, so nobody but its message knows of it; what is dropped afterwards is a new call."""
+    key = "hidden.ogg"
+    assert run(stack.cloud, "pause").exit_code == 0
+    stack.drop(key, SOUND.read_bytes())
+    stack.deliver("RecordingsQueue")
+    assert run(stack.cloud, "resume").exit_code == 0
+
+    ran = forget(stack, key)
+    mails = len(stack.cloud.publications())
+    stack.cloud.pass_time(900)
+    stack.deliver("RecordingsQueue")
+
+    assert "RecordingsQueue 1" in ran.out
+    assert stack.cloud.queue_depth("RecordingsQueue") == 0
+    assert stack.document("failures", key) is stack.document("submissions", key) is None
+    assert len(stack.cloud.publications()) == mails
+    assert scored(stack, key)
+
+
 def forget_during(stack: Stack, what: str, key: str, work: Callable[[], Any]) -> Ran:
     """Forget a call while a function that works on it waits for an answer."""
     waiting = threading.Event()

@@ -10,7 +10,7 @@ import requests
 import responses
 from tests.unit.examples import CALLS, ROLES, SAMPLE_CALLS, sample_transcript
 
-from callcoach.assemblyai import AssemblyAI, Completion, error_message, without_signatures
+from callcoach.assemblyai import AssemblyAI, Completion, error_message, without_echo, without_signatures
 from callcoach.errors import AccountRefused, RateLimited, RequestRefused, TransientError, UpstreamUnavailable
 from callcoach.transcript import SpeakerIdentification
 
@@ -331,3 +331,34 @@ def test_status_says_whether_a_paid_request_may_have_been_carried_out(
     with pytest.raises(UpstreamUnavailable) as raised:
         client.complete({})
     assert raised.value.maybe_paid is maybe_paid
+
+
+KEY = "0123456789abcdef0123456789abcdef"
+PROMPT = "[0] A: Hi Marcus, this is Dana from Shiftwell. [1] B: Hi Dana, we lose two hours a week."
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (f"the key {KEY} is unknown", "the key [...] is unknown"),
+        (f"messages[0].content: {PROMPT} is too long", "messages[0].content: [...] is too long"),
+        (f"cannot process {PROMPT[11:50]}", "cannot process [...]"),
+        ("the model claude-haiku-4-5-20251001 is retired", "the model claude-haiku-4-5-20251001 is retired"),
+        ("Hi Marcus", "Hi Marcus"),
+        ("", ""),
+    ],
+)
+def test_refusal_is_told_without_what_it_repeats(upstream, said: str, kept: str) -> None:
+    """Neither a key nor the words of a call reach a log or an e-mail that way."""
+    assemblyai = AssemblyAI(lambda *, fresh=False: KEY, API, GATEWAY)
+    upstream.post(CHAT_URL, status=400, json={"message": said})
+    with pytest.raises(RequestRefused) as raised:
+        assemblyai.complete({"model": "claude-haiku-4-5-20251001", "messages": [{"role": "user", "content": PROMPT}]})
+    assemblyai.close()
+    assert raised.value.detail == f"POST /v1/chat/completions: 400 {kept}"
+
+
+def test_repetitions_are_cut_one_by_one() -> None:
+    sent_texts = "a" * 30 + "\n" + "b" * 40
+    assert without_echo(f"x {'a' * 25} y {'b' * 40}", sent_texts) == "x [...] y [...]"
+    assert without_echo("a" * 19, sent_texts) == "a" * 19

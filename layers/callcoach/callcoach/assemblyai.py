@@ -63,6 +63,10 @@ _MESSAGE_CHARACTERS = 3000
 
 _SERVICES = {"/v1/understanding": "understanding", "/v1/chat/completions": "chat"}
 
+# So many characters that were sent are no words of AssemblyAI's own; an id or a model's name is shorter than a secret.
+ECHO_CHARACTERS = 20
+_SECRET_CHARACTERS = 38
+
 AnswerType = TypeVar("AnswerType")
 
 
@@ -236,7 +240,13 @@ class AssemblyAI:
         if response.status_code == 200:
             self.served.add(service)
             return response.content
-        raise _refusal(f"{method} {path}", service, response)
+        raise _refusal(f"{method} {path}", service, response, sent=self._sent(body))
+
+    def _sent(self, body: bytes | None) -> str:
+        """Return what of a request must not come back in the words of a refusal: the key, and every longer text."""
+        texts = _texts(msgspec.json.decode(body)) if body else ()
+        key = str(self._session.headers["Authorization"])
+        return "\n".join((key, *(text for text in texts if len(text) >= _SECRET_CHARACTERS)))
 
     def _has_new_key(self) -> bool:
         """Read the key anew, and return whether it is another one."""
@@ -277,10 +287,21 @@ def _decode(body: bytes, answer_type: type[AnswerType], *, maybe_paid: bool = Fa
         raise UpstreamUnavailable(f"the answer cannot be read: {fault}", maybe_paid=maybe_paid) from fault
 
 
-def _refusal(where: str, service: str, response: requests.Response) -> Exception:
+def _texts(node: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from _texts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _texts(value)
+
+
+def _refusal(where: str, service: str, response: requests.Response, *, sent: str) -> Exception:
     """Return the error that says who tries again after an answer that is not 200."""
     status = response.status_code
-    message = error_message(response.content)
+    message = without_echo(error_message(response.content), sent)
     said = f"{where}: {status} {message}"
     if status == 429 or (status == 403 and "too many" in message.casefold()):
         return RateLimited(said, retry_after_seconds=_retry_after_seconds(response))
@@ -355,6 +376,22 @@ def error_message(body: bytes) -> str:
     details = metadata.get("errors") if isinstance(metadata, dict) else None
     said = [error if isinstance(error, str) else answer.get("message"), *(details if isinstance(details, list) else [])]
     return without_signatures("; ".join(text for text in said if isinstance(text, str)))[:500]
+
+
+def without_echo(message: str, sent: str) -> str:
+    """Cut out what repeats the request, which holds keys and a link, or in a prompt what was said on a call."""
+    kept, at = [], 0
+    while at < len(message):
+        length = ECHO_CHARACTERS
+        if message[at : at + length] not in sent or at + length > len(message):
+            kept.append(message[at])
+            at += 1
+            continue
+        while at + length < len(message) and message[at : at + length + 1] in sent:
+            length += 1
+        kept.append("[...]")
+        at += length
+    return "".join(kept)
 
 
 def without_signatures(message: str) -> str:

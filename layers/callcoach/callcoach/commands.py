@@ -198,7 +198,7 @@ def _told_of(recording: str, forgotten: Forgotten, stack: Stack) -> str:
     if hidden:
         lines.append(
             f"Hidden messages, of this call or others, which cannot be looked at yet: {', '.join(hidden)}.\n"
-            "Should one be about this call, it finds nothing. If a failure is mailed then, forget the call once more."
+            "Should one be about this call, it finds nothing and ends."
         )
     lines.append(
         "Out of reach: e-mails that were sent, copies that people made, and AssemblyAI's backups.\n"
