@@ -130,4 +130,4 @@ class RequestRefused(PermanentError):
 
 
 class TranscriptFailed(PermanentError):
-    """The transcript ended with status error, was deleted, or holds no speech."""
+    """The transcript ended with status error, was deleted, cannot be read, or holds no speech."""
