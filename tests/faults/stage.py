@@ -17,6 +17,8 @@ from tests.sandbox.assemblyai.transcripts import Account
 from tests.sandbox.cloud import Mail
 from tests.sandbox.interference import Action, Interference, SideEffect
 
+from callcoach.documents import Kind
+
 SOUND = (CALLS / "discovery_price_shock" / "recording.ogg").read_bytes()
 TRANSCRIPT = json.loads((CALLS / "discovery_price_shock" / "transcript.json").read_text("utf-8"))
 QUEUES = ("RecordingsQueue", "CallbacksQueue")
@@ -124,6 +126,15 @@ class Stage:
             steps = self._until_quiet(key, meanwhile, most_steps)
         return self._report(key, paid, mails, interference.seen, steps)
 
+    def document(self, kind: Kind, key: str) -> Any:
+        """Return a document about a recording as soon as it is there, letting time pass where messages hide."""
+        for _ in range(10):
+            self.settle()
+            if (found := self.stack.document(kind, key)) is not None:
+                return found
+            self.stack.cloud.pass_time(60)
+        raise AssertionError(f"no {kind} of {key}")
+
     @contextmanager
     def _callbacks(self, *, lost: bool) -> Iterator[None]:
         """Let AssemblyAI's callbacks go nowhere."""
@@ -219,5 +230,5 @@ def stage(**arguments: Any) -> Iterator[Stage]:
     account = Account(KEY, chat_requests_per_minute=10**6, understanding_requests_per_minute=10**6)
     limits = {"IdentificationsPerMinute": "100000", "CoachRequestsPerMinute": "100000"}
     limits |= arguments.pop("parameters", {})
-    with running_stack(delay_seconds=0.02, account=account, parameters=limits, **arguments) as stack:
+    with running_stack(delay_seconds=0.15, account=account, parameters=limits, **arguments) as stack:
         yield Stage(stack)

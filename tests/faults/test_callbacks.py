@@ -150,7 +150,8 @@ def test_transcript_that_never_ends_is_given_up_and_a_late_end_still_makes_a_sco
     stack.cloud.wait_until(lambda: stack.cloud.queue_depth("CallbacksQueue") == 0)
     assert [mail.attributes["outcome"] for mail in stack.cloud.mails()[mails:]] == ["failed"]
     stack.stand_in.finish(record["transcript_id"])
-    stack.wait_for("scorecards", key)
+    stack.cloud.wait_until(lambda: stack.stand_in.jobs[record["transcript_id"]].completed)
+    set_up.document("scorecards", key)
     stack.cloud.wait_until(lambda: len(stack.cloud.mails()) == mails + 2)
     stack.cloud.wait_until(lambda: stack.document("failures", key) is None)
     assert "This replaces the e-mail" in stack.cloud.mails()[-1].message
@@ -166,7 +167,7 @@ def test_changed_recording_is_scored_and_the_older_ones_late_callback_is_nothing
     first = stack.wait_for("submissions", key)["transcript_id"]
     set_up.endless.add(first)
     stack.drop(key, newer)
-    card = stack.wait_for("scorecards", key)
+    card = set_up.document("scorecards", key)
     stack.stand_in.finish(first)
     set_up.settle()
     for _ in range(4):
@@ -190,7 +191,7 @@ def test_recording_that_could_not_be_fetched_is_submitted_again_with_a_new_link(
     stack.stand_in.teach(sound, TRANSCRIPT)
     stack.cloud.pass_time(900)
 
-    card = stack.wait_for("scorecards", key)
+    card = set_up.document("scorecards", key)
 
     record = stack.document("submissions", key)
     assert record["resubmissions"] == 1

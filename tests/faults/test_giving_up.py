@@ -92,7 +92,7 @@ def test_what_never_passes_is_given_up_and_a_redrive_finishes_it(
     before, told = dict(set_up.stack.stand_in.paid_calls), len(set_up.stack.cloud.mails())
     redrive(set_up, queue)
     key = str(report.failure["recording"])
-    set_up.stack.wait_for("scorecards", key)
+    set_up.document("scorecards", key)
     set_up.stack.cloud.wait_until(lambda: len(set_up.stack.cloud.mails()) == told + 1)
 
     set_up.stack.cloud.wait_until(lambda: set_up.stack.document("failures", key) is None)

@@ -51,7 +51,7 @@ def test_older_event_that_comes_late_is_left_to_the_newer_one(set_up: Stage) -> 
     for sound in (first := SCORED.sound + b"first", second := SCORED.sound + b"second"):
         stack.stand_in.teach(sound, TRANSCRIPT)
     stack.drop(key, first)
-    stack.wait_for("scorecards", key)
+    set_up.document("scorecards", key)
     (older,) = stack.submissions(key)
     stack.drop(key, second)
     stack.cloud.wait_until(lambda: jobs_of(set_up, key) == 2)
@@ -94,7 +94,7 @@ def test_call_that_only_was_not_scored_is_scored_when_it_is_dropped_again(set_up
 
     stack.drop(key, sound)
 
-    card = stack.wait_for("scorecards", key)
+    card = set_up.document("scorecards", key)
     assert card["call"]["transcript_id"] == record["transcript_id"]
     assert jobs_of(set_up, key) == 1
     stack.cloud.wait_until(lambda: stack.document("failures", key) is None)
