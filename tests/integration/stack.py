@@ -96,10 +96,11 @@ class Stack:
         return self.cloud.invoke("SubmitFunction", event)
 
     def transcribed(self, key: str, body: bytes) -> str:
-        """Submit a recording and return its transcript's id when AssemblyAI has finished."""
+        """Submit a recording and return its transcript's id when AssemblyAI has finished and called back."""
         self.submit(key, body)
         transcript_id = str(self.document("submissions", key)["transcript_id"])
-        self.cloud.wait_until(lambda: self.stand_in.jobs[transcript_id].completed)
+        job = self.stand_in.jobs[transcript_id]
+        self.cloud.wait_until(lambda: job.delivery and job.delivery.attempts)
         return transcript_id
 
     def callback(self, status: str, transcript_id: str, *, key: str | None = None, receive_count: int = 1) -> Any:
