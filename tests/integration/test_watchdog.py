@@ -18,11 +18,14 @@ def test_a_lost_callback_is_made_up_for_by_the_watchdog() -> None:
 
 def test_an_overdue_transcript_that_is_still_being_made_is_looked_at_again() -> None:
     """Looking leaves no memory: the callback that comes in the end scores the call."""
-    with running_stack(parameters={"OverdueAfterSeconds": "1"}, delay_seconds=4) as stack:
+    with running_stack(parameters={"OverdueAfterSeconds": "1"}) as stack:
+        stack.stand_in.never_finish(SOUND.read_bytes())
         stack.drop("slow.ogg", SOUND.read_bytes())
-        stack.cloud.wait_until(lambda: "the transcript is" in stack.cloud.logs("ScorecardFunction"), 15)
+        stack.cloud.wait_until(lambda: "the transcript is" in stack.cloud.logs("ScorecardFunction"), 60)
 
         assert stack.document("scorecards", "slow.ogg") is None
+        (transcript_id,) = stack.stand_in.jobs
+        stack.stand_in.finish(transcript_id)
         assert stack.wait_for("scorecards", "slow.ogg")["status"] == "complete"
         stack.cloud.wait_until(lambda: stack.cloud.queue_depth("CallbacksQueue") == 0, 20)
         assert len(stack.mails_about("slow.ogg")) == 1
