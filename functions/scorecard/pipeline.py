@@ -20,6 +20,7 @@ from callcoach.documents import Failure, Submission, encode, is_earlier
 from callcoach.errors import NotFinished, PermanentError, Postponed, RateLimited, RequestRefused
 from callcoach.failures import Failures
 from callcoach.idempotency import Outcome
+from callcoach.names import scoring_id
 from callcoach.notifications import Notifications
 from callcoach.observability import count, logger
 from callcoach.operators import Operators
@@ -137,7 +138,7 @@ class Scorer:
 
     def work_id(self, message: Message) -> str:
         """Return the name of the work that a message asks for. Raises MalformedMessage."""
-        return _work_id(read_callback(message.body, message.attributes))
+        return scoring_id(read_callback(message.body, message.attributes).transcript_id)
 
     def do(self, message: Message, progress: Progress, context: "LambdaContext") -> frozenset[str]:
         """Score the call that a message is about, once; return which services of AssemblyAI took part.
@@ -163,7 +164,7 @@ class Scorer:
         except CallFailed as failed:
             self._failed(failed)
             # Not remembered as done: AssemblyAI may finish after all, and its callback then finds the way open.
-            self._state.give_up(_work_id(callback))
+            self._state.give_up(scoring_id(callback.transcript_id))
         return frozenset(served)
 
     def give_up(self, message: Message, why: GaveUp) -> None:
@@ -227,7 +228,7 @@ class Scorer:
             submission=submission,
             progress=progress,
             assemblyai=assemblyai,
-            slots=Slots(self._state, _work_id(callback), progress, self._per_minute),
+            slots=Slots(self._state, scoring_id(callback.transcript_id), progress, self._per_minute),
             begun=begun,
             ends_at=ends_at,
         )
@@ -357,7 +358,7 @@ class Scorer:
         self._documents.write("scorecards", key, encode(scored.scorecard))
         if run.progress.replies:
             # The words of a call stay in the table no longer than they have to.
-            self._state.keep_answer(_work_id(run.callback), "replies", b"")
+            self._state.keep_answer(scoring_id(run.callback.transcript_id), "replies", b"")
         return scored.scorecard
 
     def _keep_replies(self, run: _Run, replies: Replies) -> None:
@@ -368,7 +369,7 @@ class Scorer:
         except Exception as fault:
             if passing_fault(fault) is None:
                 raise
-            self._state.keep_answer(_work_id(run.callback), "replies", body)
+            self._state.keep_answer(scoring_id(run.callback.transcript_id), "replies", body)
             raise
 
     def _complete(self, run: _Run, request: Mapping[str, object], *, questions: int) -> Completion:
@@ -430,7 +431,9 @@ class Scorer:
         It also tells every later run, whichever message starts it, that there is something to take up.
         """
         try:
-            self._state.keep_answer(_work_id(run.callback), "identification", msgspec.json.encode(identification))
+            self._state.keep_answer(
+                scoring_id(run.callback.transcript_id), "identification", msgspec.json.encode(identification)
+            )
         except Exception as fault:
             # It is kept again, with the transcript.
             if passing_fault(fault) is None:
@@ -490,10 +493,6 @@ class Scorer:
     def _tell(self, scorecard: Scorecard, replaces: Failure | None) -> None:
         subject, text = render_mail(scorecard, self._documents.bucket, replaces)
         self._notifications.publish(subject, text, message_attributes(scorecard))
-
-
-def _work_id(callback: Callback) -> str:
-    return f"score#{callback.transcript_id}"
 
 
 def _was_begun(message: Message, callback: Callback, submission: Submission, progress: Progress) -> bool:

@@ -1,6 +1,5 @@
 """Which objects are recordings, and what is asked of AssemblyAI about one. Pure."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,12 +7,12 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 from pathlib import PurePosixPath
 from typing import Annotated
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from callcoach.documents import KEY_LIMIT_BYTES, CallDetails, Recording, Submission, encode_key
 from callcoach.errors import MalformedMessage, SettingsError, UnsupportedRecording
+from callcoach.names import Drop
 from callcoach.resubmission import MOST_RESUBMISSIONS
 
 # AssemblyAI's limit for a file that it fetches.
@@ -43,35 +42,6 @@ _BETWEEN_WORDS = re.compile(r"[\s._+-]+")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(_[a-z]{2})?")
 
 
-class DroppedObject(msgspec.Struct, frozen=True):
-    """An object that was created in the recordings bucket. sequencer orders the events about one key.
-
-    resubmissions: how often AssemblyAI failed to fetch it, which puts it back; 0 when S3 tells of it.
-    """
-
-    bucket: str
-    key: str
-    etag: str
-    size_bytes: int
-    sequencer: str
-    resubmissions: int = 0
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """What makes two messages the same piece of work."""
-        return {
-            "bucket": self.bucket,
-            "key": self.key,
-            "sequencer": self.sequencer,
-            "resubmissions": str(self.resubmissions),
-        }
-
-    @property
-    def open_job(self) -> str:
-        """The name of this content's place among the jobs that AssemblyAI has in hand."""
-        return _hashed(self.bucket, self.key, self.etag, str(self.resubmissions))
-
-
 class _Bucket(msgspec.Struct):
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
 
@@ -95,7 +65,7 @@ class _ObjectCreated(msgspec.Struct):
     detail: _Detail
 
 
-def read_event(body: str) -> DroppedObject:
+def read_event(body: str) -> Drop:
     """Read the EventBridge event in a message of RecordingsQueue, or what callcoach.resubmission writes like it.
 
     Raises MalformedMessage when it is neither.
@@ -106,9 +76,9 @@ def read_event(body: str) -> DroppedObject:
         raise MalformedMessage(f"not an Object Created event: {fault}") from fault
     if len(detail.object.key.encode()) > KEY_LIMIT_BYTES:
         raise MalformedMessage("not an Object Created event: no object has so long a key")
-    return DroppedObject(
+    return Drop(
         bucket=detail.bucket.name,
-        key=detail.object.key,
+        recording=detail.object.key,
         etag=detail.object.etag,
         size_bytes=detail.object.size,
         sequencer=detail.object.sequencer,
@@ -116,19 +86,9 @@ def read_event(body: str) -> DroppedObject:
     )
 
 
-def work_id(dropped: DroppedObject) -> str:
-    """Return the name under which the progress of a submission is kept."""
-    return f"submit#{_hashed(*dropped.identity.values())}"
-
-
-def lease_name(dropped: DroppedObject) -> str:
-    """Return the name that a run holds while it submits: one run for each recording, whatever its content."""
-    return f"submit#{_hashed(dropped.bucket, dropped.key)}"
-
-
-def is_folder(dropped: DroppedObject) -> bool:
+def is_folder(dropped: Drop) -> bool:
     """Return whether the object is empty and stands for a folder."""
-    return dropped.key.endswith(_FOLDER_ENDS) and dropped.size_bytes == 0
+    return dropped.recording.endswith(_FOLDER_ENDS) and dropped.size_bytes == 0
 
 
 def require_recording(key: str, recording: Recording) -> None:
@@ -253,16 +213,6 @@ def webhook_address(webhook_url: str, recording_key: str) -> str:
     return f"{webhook_url}?recording={encode_key(recording_key)}"
 
 
-def names_object(audio_url: str | None, bucket: str, key: str) -> bool:
-    """Return whether a link, whatever its signature, leads to that object (virtual-hosted or path style)."""
-    try:
-        parts = urlsplit(audio_url or "")
-    except ValueError:
-        return False
-    path = unquote(parts.path)
-    return path == f"/{bucket}/{key}" or ((parts.hostname or "").startswith(f"{bucket}.") and path == f"/{key}")
-
-
 def replacement_models(refusal: str) -> tuple[str, ...] | None:
     """Return the speech models to ask for instead, from a 400 about the ones asked for.
 
@@ -276,7 +226,7 @@ def replacement_models(refusal: str) -> tuple[str, ...] | None:
 
 
 def submission_record(
-    dropped: DroppedObject,
+    dropped: Drop,
     recording: Recording,
     transcript_id: str,
     asked: dict[str, object],
@@ -291,7 +241,7 @@ def submission_record(
     """Return the record of a submission made at now. in_key and rep_channel: as above."""
     return Submission(
         bucket=dropped.bucket,
-        recording=dropped.key,
+        recording=dropped.recording,
         etag=recording.etag,
         size_bytes=recording.size_bytes,
         sequencer=dropped.sequencer,
@@ -345,8 +295,3 @@ def _utc(text: str) -> str | None:
         return _iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None
-
-
-def _hashed(*parts: str) -> str:
-    """Return a short name for what the parts say together; none of them can be read from it."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

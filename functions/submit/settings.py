@@ -27,4 +27,5 @@ class Settings(msgspec.Struct, frozen=True):
     overdue_after_seconds: int
     transcript_deadline_hours: int
     max_open_jobs: int
+    identifications_per_minute: int
     redact_pii: tuple[str, ...]

@@ -1,6 +1,6 @@
 """Submitting one recording."""
 
-import random
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from callcoach.documents import Failure, Recording, Submission, encode, encode_k
 from callcoach.errors import JobsFull, PermanentError, RequestRefused, UnsupportedRecording
 from callcoach.failures import Failures
 from callcoach.idempotency import Outcome
+from callcoach.names import Drop, names_object
 from callcoach.observability import count, logger
 from callcoach.operators import Operators
 from callcoach.queue import Message, Queue
@@ -19,19 +20,15 @@ from callcoach.state import Progress, State
 from callcoach.storage import Documents, Recordings
 from callcoach.work import GaveUp
 from submit.recording import (
-    DroppedObject,
     details_in_key,
     is_folder,
     key_pattern,
-    lease_name,
-    names_object,
     read_event,
     replacement_models,
     require_recording,
     submission_record,
     transcript_options,
     webhook_address,
-    work_id,
 )
 from submit.settings import Settings
 
@@ -45,6 +42,9 @@ CLOCKS_DIFFER = timedelta(seconds=5)
 
 # A job whose end nobody has told us of keeps its place for so long after its deadline.
 PLACE_EXTRA_HOURS = 1
+
+# A recording that finds no place among the open jobs looks again no sooner.
+SOONEST_LOOK_SECONDS = 15.0
 
 
 class Submitter:
@@ -84,7 +84,7 @@ class Submitter:
 
     def work_id(self, message: Message) -> str:
         """Return the name of the work that a message asks for. Raises MalformedMessage."""
-        return work_id(read_event(message.body))
+        return read_event(message.body).work_id
 
     def do(self, message: Message, progress: Progress, context: "LambdaContext") -> frozenset[str]:
         """Submit what was dropped, once for each time that it was; return which services of AssemblyAI took part.
@@ -118,10 +118,10 @@ class Submitter:
         self._failed(dropped, why.reason, why.detail, next_step=why.next_step, retryable=True)
 
     def _submit(
-        self, *, identity: dict[str, str], dropped: DroppedObject, tried_before: bool, seconds: float, served: set[str]
+        self, *, identity: dict[str, str], dropped: Drop, tried_before: bool, seconds: float, served: set[str]
     ) -> Outcome:
         try:
-            with self._state.lease(lease_name(dropped), seconds):
+            with self._state.lease(dropped.lease, seconds):
                 return self._submit_alone(dropped, tried_before=tried_before, served=served)
         except PermanentError as fault:
             logger.error("cannot be submitted", reason=fault.reason, sequencer=identity["sequencer"])
@@ -129,10 +129,10 @@ class Submitter:
             self._failed(dropped, fault.reason, fault.detail, next_step=fault.next_step, retryable=fault.retryable)
             return {"outcome": "failed", "reason": fault.reason}
 
-    def _failed(self, dropped: DroppedObject, reason: str, detail: str, *, next_step: str, retryable: bool) -> None:
+    def _failed(self, dropped: Drop, reason: str, detail: str, *, next_step: str, retryable: bool) -> None:
         self._failures.record(
             Failure(
-                recording=dropped.key,
+                recording=dropped.recording,
                 stage="submit",
                 reason=reason,
                 detail=detail,
@@ -143,11 +143,11 @@ class Submitter:
             )
         )
 
-    def _submit_alone(self, dropped: DroppedObject, *, tried_before: bool, served: set[str]) -> Outcome:
+    def _submit_alone(self, dropped: Drop, *, tried_before: bool, served: set[str]) -> Outcome:
         """Submit while no other run works on this recording, or find that there is nothing to do."""
-        recording = self._recordings.describe(dropped.bucket, dropped.key)
+        recording = self._recordings.describe(dropped.bucket, dropped.recording)
         if recording is None:
-            if self._state.forgotten(lease_name(dropped))[0]:
+            if self._state.forgotten(dropped.lease)[0]:
                 # The message was hidden when the call was forgotten.
                 logger.info("forgotten", sequencer=dropped.sequencer)
                 return {"outcome": "forgotten"}
@@ -159,7 +159,7 @@ class Submitter:
         if recording.etag != dropped.etag:
             logger.info("a newer recording lies under this key", sequencer=dropped.sequencer)
             return {"outcome": "superseded"}
-        require_recording(dropped.key, recording)
+        require_recording(dropped.recording, recording)
         recorded = self._recorded(dropped)
         if recorded and not self._wants_new_job(dropped, recorded):
             # Dropped again, it may be a call whose scoring was given up: no reason to wait for a callback.
@@ -172,19 +172,19 @@ class Submitter:
         count("RecordingsSubmitted")
         return {"outcome": "submitted", "transcript_id": record.transcript_id}
 
-    def _recorded(self, dropped: DroppedObject) -> Submission | None:
+    def _recorded(self, dropped: Drop) -> Submission | None:
         """Return the record of the last submission under this key, whatever its content."""
-        body = self._documents.read("submissions", dropped.key)
+        body = self._documents.read("submissions", dropped.recording)
         return msgspec.json.decode(body, type=Submission) if body else None
 
-    def _wants_new_job(self, dropped: DroppedObject, recorded: Submission) -> bool:
+    def _wants_new_job(self, dropped: Drop, recorded: Submission) -> bool:
         """Whether what was dropped is to be paid for although there is a submission under its name."""
         if recorded.etag != dropped.etag or recorded.resubmissions < dropped.resubmissions:
             return True
         if recorded.sequencer == dropped.sequencer:
             return False
         # Dropped again: a transcript that failed is made anew, one that only was not scored is not.
-        body = self._documents.read("failures", dropped.key)
+        body = self._documents.read("failures", dropped.recording)
         failed = msgspec.json.decode(body, type=Failure) if body else None
         return failed is not None and failed.stage == "transcribe" and failed.transcript_id == recorded.transcript_id
 
@@ -199,7 +199,7 @@ class Submitter:
 
     def _make_job(
         self,
-        dropped: DroppedObject,
+        dropped: Drop,
         recording: Recording,
         other_job: str | None,
         *,
@@ -237,13 +237,13 @@ class Submitter:
             now=datetime.now(UTC),
             overdue_after_seconds=settings.overdue_after_seconds,
             deadline_hours=settings.transcript_deadline_hours,
-            in_key=details_in_key(dropped.key, self._key_pattern, prefix=settings.recordings_prefix),
+            in_key=details_in_key(dropped.recording, self._key_pattern, prefix=settings.recordings_prefix),
             rep_channel=settings.rep_channel,
         )
-        self._documents.write("submissions", dropped.key, encode(record))
+        self._documents.write("submissions", dropped.recording, encode(record))
         return record
 
-    def _take_place(self, dropped: DroppedObject) -> float | None:
+    def _take_place(self, dropped: Drop) -> float | None:
         """Take a place among the open jobs; return since when this content has had it, None for a new one."""
         hours = self._settings.transcript_deadline_hours + PLACE_EXTRA_HOURS
         try:
@@ -251,14 +251,14 @@ class Submitter:
                 dropped.open_job, limit=self._settings.max_open_jobs, lives_seconds=hours * 3600
             )
         except LookupError:
-            wait_seconds = random.uniform(15, 45)  # noqa: S311 - jitter, not a secret
+            # Those who wait look one after another, as fast as places come free at most.
+            look_at = self._state.book_slot("places", self._settings.identifications_per_minute)
             raise JobsFull(
-                f"{self._settings.max_open_jobs} jobs are open at AssemblyAI", retry_after_seconds=wait_seconds
+                f"{self._settings.max_open_jobs} jobs are open at AssemblyAI",
+                retry_after_seconds=max(look_at - time.time(), SOONEST_LOOK_SECONDS),
             ) from None
 
-    def _unrecorded(
-        self, assemblyai: AssemblyAI, dropped: DroppedObject, oldest: datetime, other_job: str | None
-    ) -> str | None:
+    def _unrecorded(self, assemblyai: AssemblyAI, dropped: Drop, oldest: datetime, other_job: str | None) -> str | None:
         """Find the job of an earlier run that ended between AssemblyAI's answer and our record.
 
         A job older than that is about another content of the same name, and other_job is known to be.
@@ -267,20 +267,18 @@ class Submitter:
             if (
                 row.status != "error"
                 and row.id != other_job
-                and names_object(row.audio_url, dropped.bucket, dropped.key)
+                and names_object(row.audio_url, dropped.bucket, dropped.recording)
             ):
                 logger.warning("found the job of an interrupted run", transcript_id=row.id)
                 count("InterruptedJobsFound")
                 return row.id
         return None
 
-    def _post(
-        self, assemblyai: AssemblyAI, dropped: DroppedObject, asked: dict[str, object], warnings: list[str]
-    ) -> str:
+    def _post(self, assemblyai: AssemblyAI, dropped: Drop, asked: dict[str, object], warnings: list[str]) -> str:
         """Make the job. Speech models that AssemblyAI has retired are replaced once, in `asked` too."""
         addresses = {
-            "audio_url": self._recordings.link(dropped.bucket, dropped.key, self._settings.recording_url_seconds),
-            "webhook_url": webhook_address(self._settings.webhook_url, dropped.key),
+            "audio_url": self._recordings.link(dropped.bucket, dropped.recording, self._settings.recording_url_seconds),
+            "webhook_url": webhook_address(self._settings.webhook_url, dropped.recording),
             "webhook_auth_header_name": WEBHOOK_KEY_HEADER,
             "webhook_auth_header_value": self._webhook_key(),
         }

@@ -43,8 +43,9 @@ def test_the_webhook_s_key_is_rotated_while_jobs_are_under_way(stack: Stack) -> 
     old_a, old_b = key(cloud, "A"), key(cloud, "B")
     assert header(stack, with_a) == old_a
 
-    put_new_value(cloud, "B")
-    cloud.replace_api_key("WebhookKeyB")
+    version_id = put_new_value(cloud, "B")
+    assert call_back(cloud, x_api_key=old_b).status_code == 200
+    cloud.update({"WebhookKeyBVersion": version_id})
     assert call_back(cloud, x_api_key=old_b).status_code == 403
     cloud.update({"ActiveWebhookKey": "B"})
     with_b = submitted(stack, "b.ogg", sounds[0] + b"\0")
@@ -54,9 +55,9 @@ def test_the_webhook_s_key_is_rotated_while_jobs_are_under_way(stack: Stack) -> 
     assert scored(stack, "a0.ogg", with_a)["status"] == "complete"
     assert delivered(stack, with_a) == "delivered"
 
-    put_new_value(cloud, "A")
+    version_id = put_new_value(cloud, "A")
     assert call_back(cloud, x_api_key=old_a).status_code == 200
-    cloud.replace_api_key("WebhookKeyA")
+    cloud.update({"WebhookKeyAVersion": version_id})
     assert call_back(cloud, x_api_key=old_a).status_code == 403
     assert call_back(cloud, x_api_key=key(cloud, "A")).status_code == 200
     # A job that was still under way has lost its callback for good; the watchdog scores it.
@@ -67,10 +68,13 @@ def test_the_webhook_s_key_is_rotated_while_jobs_are_under_way(stack: Stack) -> 
     assert stack.wait_for("scorecards", "a1.ogg")["status"] == "complete"
 
 
-def put_new_value(cloud: Cloud, letter: str) -> None:
+def put_new_value(cloud: Cloud, letter: str) -> str:
+    """Return the id of the secret's new version."""
     secretsmanager = cloud.client("secretsmanager")
     value = secretsmanager.get_random_password(PasswordLength=40, ExcludePunctuation=True)["RandomPassword"]
-    secretsmanager.put_secret_value(SecretId=cloud.resources[f"WebhookKey{letter}Secret"], SecretString=value)
+    secret = cloud.resources[f"WebhookKey{letter}Secret"]
+    version_id: str = secretsmanager.put_secret_value(SecretId=secret, SecretString=value)["VersionId"]
+    return version_id
 
 
 def delivered(stack: Stack, transcript_id: str) -> str:

@@ -22,7 +22,7 @@ def transformed(**parameters: str) -> Template:
         document,
         parameters=parameters,
         pseudo_parameters={f"AWS::{name}": name.lower() for name in names},
-        read_secret=lambda secret, _: secret,
+        read_secret=lambda reference: reference.secret,
     )
 
 

@@ -17,7 +17,7 @@ def template(**sections: Any) -> Template:
         {"Resources": {}, **sections},
         parameters={},
         pseudo_parameters={"AWS::Region": "eu-west-1"},
-        read_secret=lambda secret, json_key: f"<{secret} {json_key}>",
+        read_secret=lambda reference: f"<{reference.secret} {reference.json_key} {reference.version}>",
     )
 
 
@@ -54,11 +54,13 @@ MAPPINGS = {"Hosts": {"red": {"Url": "https://red"}}}
         ({"Fn::If": ["Both", "both", {"Fn::If": ["Either", "either", "none"]}]}, "either"),
         ({"a": {"Fn::If": ["IsNotFour", {"Ref": "AWS::NoValue"}, 1]}, "b": [{"Ref": "AWS::NoValue"}, 2]}, {"b": [2]}),
         ({"Fn::FindInMap": ["Hosts", {"Ref": "Colour"}, "Url"]}, "https://red"),
-        ("{{resolve:secretsmanager:name:SecretString:key}}", "<name key>"),
+        ("{{resolve:secretsmanager:name:SecretString:key}}", "<name key >"),
         (
             "x{{resolve:secretsmanager:arn:aws:secretsmanager:eu-west-1:123456789012:secret:a/b-c:SecretString}}",
-            "x<arn:aws:secretsmanager:eu-west-1:123456789012:secret:a/b-c None>",
+            "x<arn:aws:secretsmanager:eu-west-1:123456789012:secret:a/b-c  >",
         ),
+        ("{{resolve:secretsmanager:name:SecretString:::v1}}", "<name  v1>"),
+        ("{{resolve:secretsmanager:name:SecretString:::}}", "<name  >"),
         ({"Bool": {"aws:SecureTransport": "false"}}, {"Bool": {"aws:SecureTransport": "false"}}),
     ],
 )

@@ -28,6 +28,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import Topic, sns_backends
 from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
 from moto.sts.models import sts_backends
+from tests.sandbox import speed
 from tests.sandbox.calls import AwsError, Call
 from tests.sandbox.cloudformation import CloudFormation
 from tests.sandbox.eventbridge import EventBridge
@@ -107,6 +108,7 @@ class Account:
         receive_message = _with_named_queue_locked(SQSBackend.receive_message)
         change_visibility = _counting_from_receipt(SQSBackend.change_message_visibility)
         return [
+            *speed.patches(),
             _without_aws_profile(),
             mock.patch("moto.s3.notifications._send_event_bridge_message", self.eventbridge.object_event),
             # moto takes a Deny with a condition, such as "TLS only", for a Deny; the guard decides instead.

@@ -20,7 +20,7 @@ from tests.sandbox.guard import Fault
 from tests.sandbox.interference import Answers, Decide, SideEffects, describe_call
 from tests.sandbox.lambdas import Function, Invocations
 from tests.sandbox.resources import CREATORS, UPDATERS, create_bucket, enable_eventbridge
-from tests.sandbox.template import Template, read
+from tests.sandbox.template import SecretReference, Template, read
 from werkzeug.wrappers import Response
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,7 +145,7 @@ class Cloud:
         self._account.cloudformation.stacks[self._stack_name] = deployment
         return deployment
 
-    def _with(self, parameters: Mapping[str, str], read_secret: Callable[[str, str | None], str]) -> Template:
+    def _with(self, parameters: Mapping[str, str], read_secret: Callable[[SecretReference], str]) -> Template:
         account = self._account
         return Template(
             self._document,
@@ -167,23 +167,21 @@ class Cloud:
         """
         changed = {**self._parameters, **parameters}
         before, after = (self._with(given, _name_secret) for given in (self._parameters, changed))
-        self._deployment.update(before, after, UPDATERS)
-        self._parameters = changed
-        for logical_id, function in self._functions.items():
-            if function.settings != self._deployment.functions[logical_id]:
-                function.update(self._deployment.functions[logical_id])
-
-    def replace_api_key(self, logical_id: str) -> None:
-        """Make an API key anew with the present value of its secret, in the place of the old one."""
         deployment = self._deployment
-        properties = self._with(self._parameters, self._read_secret).properties(logical_id, deployment.resources)
-        deployment.api_keys[self.resources[logical_id]] = properties["Value"]
+        deployment.update(before, after, UPDATERS, with_secrets=self._with(changed, self._read_secret))
+        self._parameters = changed
         for gateway in self._gateways:
             gateway.take_keys(list(deployment.usage_plans.values()), deployment.api_keys)
+        for logical_id, function in self._functions.items():
+            if function.settings != deployment.functions[logical_id]:
+                function.update(deployment.functions[logical_id])
 
-    def _read_secret(self, secret: str, json_key: str | None) -> str:
-        value: str = self.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
-        return value if json_key is None else str(json.loads(value)[json_key])
+    def _read_secret(self, reference: SecretReference) -> str:
+        version = {"VersionId": reference.version} if reference.version else {}
+        stage = {"VersionStage": reference.stage} if reference.stage else {}
+        answer = self.client("secretsmanager").get_secret_value(SecretId=reference.secret, **version, **stage)
+        value: str = answer["SecretString"]
+        return str(json.loads(value)[reference.json_key]) if reference.json_key else value
 
     def _run(self) -> None:
         deployment = self._deployment
@@ -450,6 +448,6 @@ class Cloud:
         return value
 
 
-def _name_secret(secret: str, json_key: str | None) -> str:
+def _name_secret(reference: SecretReference) -> str:
     """Stand for a secret's value where only its reference counts."""
-    return f"{secret} {json_key}"
+    return str(reference)

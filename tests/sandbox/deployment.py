@@ -184,9 +184,17 @@ class Deployment:
             self.resources.add(logical_id, created.physical_id, created.attributes)
         self.outputs = template.outputs(self.resources)
 
-    def update(self, before: Template, after: Template, updaters: Mapping[tuple[str, str], "Updater"]) -> None:
+    def update(
+        self,
+        before: Template,
+        after: Template,
+        updaters: Mapping[tuple[str, str], "Updater"],
+        *,
+        with_secrets: Template,
+    ) -> None:
         """Change what differs between two templates, of the same resources, as CloudFormation would.
 
+        with_secrets: `after`, with the values of secrets where the others have their references.
         Raises UnsupportedResourceError for a difference that the sandbox cannot make happen.
         """
         if before.resources.keys() != after.resources.keys():
@@ -197,7 +205,8 @@ class Deployment:
             for name in [name for name in {**old, **new} if old.get(name) != new.get(name)]:
                 if (resource_type, name) not in updaters:
                     raise UnsupportedResourceError(f"An update of {logical_id}.{name}")
-                updaters[resource_type, name](self, logical_id, Properties(logical_id, new))
+                deployed = with_secrets.properties(logical_id, self.resources)
+                updaters[resource_type, name](self, logical_id, Properties(logical_id, deployed))
         self.parameters = after.parameters
 
 

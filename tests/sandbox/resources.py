@@ -405,7 +405,13 @@ def _update_environment(deployment: Deployment, logical_id: str, properties: Pro
     deployment.functions[logical_id] = replace(deployment.functions[logical_id], variables=variables)
 
 
+def _replace_api_key(deployment: Deployment, logical_id: str, properties: Properties) -> None:
+    """CloudFormation makes another key, and puts it into the usage plan; here it takes the old one's id."""
+    deployment.api_keys[deployment.resources.ref(logical_id)] = properties["Value"]
+
+
 UPDATERS: dict[tuple[str, str], Updater] = {
+    ("AWS::ApiGateway::ApiKey", "Value"): _replace_api_key,
     ("AWS::IAM::Role", "Policies"): _update_policies,
     ("AWS::Lambda::Function", "Environment"): _update_environment,
 }

@@ -56,7 +56,7 @@ _PARAMETER_ATTRIBUTES = {
 _SUBSTITUTION = re.compile(r"\$\{(!?)([^}]+)\}")
 _SECRET_REFERENCE = re.compile(
     r"\{\{resolve:secretsmanager:(?P<secret>arn:(?:[^:}]+:){4}secret:[^:}]+|[^:}]+)"
-    r":SecretString(?::(?P<json_key>[^:}]+))?\}\}"
+    r":SecretString(?::(?P<json_key>[^:}]*))?(?::(?P<stage>[^:}]*))?(?::(?P<version>[^:}]*))?\}\}"
 )
 _CODE_PROPERTIES = {
     "AWS::Serverless::Function": "CodeUri",
@@ -81,6 +81,16 @@ class _NoValue:
 
 
 _NO_VALUE = _NoValue()
+
+
+@dataclass(frozen=True)
+class SecretReference:
+    """A dynamic reference to a secret's value, or to one of its JSON keys. "" is what is not named."""
+
+    secret: str
+    json_key: str = ""
+    stage: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +181,7 @@ class Template:
         *,
         parameters: Mapping[str, str],
         pseudo_parameters: Mapping[str, str],
-        read_secret: Callable[[str, str | None], str],
+        read_secret: Callable[[SecretReference], str],
     ) -> None:
         _refuse_unknown("section", document, _SECTIONS)
         self._document = document
@@ -306,7 +316,7 @@ class Template:
         return _SUBSTITUTION.sub(replace, text)
 
     def _dynamic_references(self, text: str) -> str:
-        resolved = _SECRET_REFERENCE.sub(lambda match: self._read_secret(match["secret"], match["json_key"]), text)
+        resolved = _SECRET_REFERENCE.sub(lambda match: self._read_secret(SecretReference(**match.groupdict(""))), text)
         if "{{resolve:" in resolved:
             raise UnsupportedTemplateError(f"Dynamic reference in {text!r}")
         return resolved

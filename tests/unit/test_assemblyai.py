@@ -136,7 +136,15 @@ def test_identification_asks_for_the_roles(upstream, client) -> None:
     }
 
 
-@pytest.mark.parametrize("answer", [{}, {"speech_understanding": None}, {"speech_understanding": {"response": {}}}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"speech_understanding": None},
+        {"speech_understanding": {"response": {}}},
+        {"speech_understanding": {"response": {"speaker_identification": {"mapping": {"A": 5}}}}},
+    ],
+)
 def test_identification_without_an_answer_is_empty(upstream, client, answer: dict[str, Any]) -> None:
     upstream.post(f"{GATEWAY}/v1/understanding", json=answer)
     assert client.identify_speakers("t1", ROLES).identification == SpeakerIdentification()

@@ -1,20 +1,18 @@
-"""The names under which a recording's work is kept: those that the functions use, and that Powertools makes."""
+"""The names under which a recording's work is kept."""
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callcoach.idempotency import Once
-from callcoach.names import Drop, names_object, once_id, scoring_id
+from callcoach.names import Drop, names_object, once_id
 from callcoach.state import State
-from scorecard.callback import Callback
-from scorecard.pipeline import _work_id as scoring_work_id
-from submit.recording import DroppedObject, lease_name, work_id
-from submit.recording import names_object as submission_names_object
 
 CONTEXT: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
 
@@ -22,17 +20,22 @@ texts = st.text(max_size=20)
 
 
 @given(texts, texts, texts, texts, st.integers(0, 5))
-def test_names_are_those_of_the_functions(bucket: str, key: str, etag: str, sequencer: str, resubmissions: int) -> None:
-    dropped = DroppedObject(
-        bucket=bucket, key=key, etag=etag, size_bytes=1, sequencer=sequencer, resubmissions=resubmissions
-    )
-    drop = Drop(bucket, key, etag, sequencer, resubmissions)
+def test_no_name_tells_the_recording_s(bucket: str, key: str, etag: str, sequencer: str, resubmissions: int) -> None:
+    """They stand in logs and in the table."""
+    drop = Drop(bucket, f"dana reyes/{key}", etag, sequencer, resubmissions)
+    assert all(re.fullmatch(r"(submit#)?[0-9a-f]{32}", name) for name in (drop.work_id, drop.lease, drop.open_job))
 
-    assert drop.identity == dropped.identity
-    assert drop.work_id == work_id(dropped)
-    assert drop.lease == lease_name(dropped)
-    assert drop.open_job == dropped.open_job
-    assert scoring_id(key) == scoring_work_id(Callback(transcript_id=key, status="completed", recording="a.ogg"))
+
+def test_what_is_new_under_a_name_has_names_of_its_own() -> None:
+    """Another sequencer is other work; another content has another place; a recording has one lease."""
+    drop = Drop("b", "a.ogg", "e", "0A", 0, 5)
+    again, changed = (msgspec.structs.replace(drop, **new) for new in ({"sequencer": "0B"}, {"etag": "f"}))
+    assert (drop.work_id == again.work_id, drop.open_job == again.open_job, drop.lease == again.lease) == (
+        False,
+        True,
+        True,
+    )
+    assert (drop.open_job == changed.open_job, drop.lease == changed.lease) == (False, True)
 
 
 @pytest.mark.parametrize("identity", [{"transcript_id": "t1"}, Drop("b", "é/ü 1.ogg", "e", "0A", 2).identity])
@@ -61,4 +64,3 @@ def test_record_is_the_one_that_powertools_writes(state: State, identity: dict[s
 )
 def test_link_to_a_recording_is_known_by_its_path(link: str | None, *, expected: bool) -> None:
     assert names_object(link, "b", "dana reyes/a.ogg") is expected
-    assert submission_names_object(link, "b", "dana reyes/a.ogg") is expected

@@ -15,17 +15,16 @@ from tests.unit.examples import EVENTS, recording
 
 from callcoach.documents import KEY_LIMIT_BYTES
 from callcoach.errors import MalformedMessage, SettingsError, UnsupportedRecording
+from callcoach.names import Drop, names_object
 from callcoach.resubmission import MOST_RESUBMISSIONS
 from submit.recording import (
     AUDIO_SUFFIXES,
     KEY_GROUPS,
     SIZE_LIMIT_BYTES,
-    DroppedObject,
     call_details,
     details_in_key,
     is_folder,
     key_pattern,
-    names_object,
     read_event,
     replacement_models,
     require_recording,
@@ -47,9 +46,9 @@ def dropped_body() -> str:
 def test_event_of_a_dropped_recording_is_read() -> None:
     """What is read is what the sample event says, its key as it is."""
     said = json.loads(dropped_body())["detail"]
-    assert read_event(dropped_body()) == DroppedObject(
+    assert read_event(dropped_body()) == Drop(
         bucket=said["bucket"]["name"],
-        key=said["object"]["key"],
+        recording=said["object"]["key"],
         etag=said["object"]["etag"],
         size_bytes=said["object"]["size"],
         sequencer=said["object"]["sequencer"],
@@ -91,7 +90,7 @@ def test_event_with_any_key_that_s3_takes_is_read(key: str) -> None:
     body = json.loads(dropped_body())
     body["detail"]["object"]["key"] = key
     for written in (json.dumps(body), json.dumps(body, ensure_ascii=False)):
-        assert read_event(written).key == key
+        assert read_event(written).recording == key
 
 
 @pytest.mark.parametrize("absent", ["key", "etag", "sequencer"])
@@ -119,7 +118,7 @@ def test_other_messages_are_malformed(body: str) -> None:
     ],
 )
 def test_a_folder_is_an_empty_object_that_is_named_as_one(key: str, size_bytes: int, *, expected: bool) -> None:
-    assert is_folder(DroppedObject("b", key, "e", size_bytes, "1")) is expected
+    assert is_folder(Drop("b", key, "e", "1", size_bytes=size_bytes)) is expected
 
 
 @pytest.mark.parametrize(
@@ -461,7 +460,7 @@ def test_replacement_models_are_those_that_the_refusal_names(refusal: str, model
 
 def test_submission_record_keeps_what_was_asked() -> None:
     now = datetime(2026, 5, 6, 14, 36, tzinfo=UTC)
-    dropped = DroppedObject("recordings", "a.mp3", "etag-of-event", 5, "0061")
+    dropped = Drop("recordings", "a.mp3", "etag-of-event", "0061", size_bytes=5)
     record = submission_record(
         dropped,
         recording(metadata={"rep": "Dana"}),

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.examples import submission
 
+from callcoach.names import Drop
 from callcoach.resubmission import MOST_RESUBMISSIONS, may_resubmit, resubmission
-from submit.recording import DroppedObject, read_event, work_id
+from submit.recording import read_event
 
 DROPPED = datetime.fromisoformat("2026-05-06T14:35:00Z")
 
@@ -33,6 +34,6 @@ def test_what_goes_back_is_read_as_the_same_drop(key: str) -> None:
     message = resubmission(record)
     again = read_event(message)
     assert message.isascii()
-    assert again == DroppedObject(record.bucket, key, record.etag, record.size_bytes, record.sequencer, resubmissions=1)
-    assert work_id(again) != work_id(msgspec.structs.replace(again, resubmissions=0))
+    assert again == Drop(record.bucket, key, record.etag, record.sequencer, 1, record.size_bytes)
+    assert again.work_id != msgspec.structs.replace(again, resubmissions=0).work_id
     assert again.open_job != msgspec.structs.replace(again, resubmissions=0).open_job

@@ -14,7 +14,7 @@ import msgspec
 class Drop(msgspec.Struct, frozen=True):
     """One content that was dropped under a recording's name, as far as it is known; "" where it is not.
 
-    resubmissions: how often AssemblyAI failed to fetch it before.
+    sequencer: orders S3's events about one name. resubmissions: how often AssemblyAI failed to fetch it before.
     """
 
     bucket: str
@@ -22,6 +22,7 @@ class Drop(msgspec.Struct, frozen=True):
     etag: str = ""
     sequencer: str = ""
     resubmissions: int = 0
+    size_bytes: int = 0
 
     @property
     def identity(self) -> dict[str, str]:

@@ -271,11 +271,16 @@ class State:
         places = self._places()
         if name in places:
             return float(places[name]["M"]["since_at"]["N"])
-        for other, place in places.items():
-            if float(place["M"]["ends_at"]["N"]) <= now:
-                self.close_job(other)
-        if self._take_place(name, limit, now, lives_seconds):
-            return None
+        over = [other for other, place in places.items() if float(place["M"]["ends_at"]["N"]) <= now]
+        for other in over:
+            self.close_job(other)
+        if len(places) - len(over) < limit:
+            # The map of places is made once.
+            self._change(
+                _OPEN_JOBS_ID, "SET jobs = :none", {":none": {"M": {}}}, condition="attribute_not_exists(jobs)"
+            )
+            if self._take_place(name, limit, now, lives_seconds):
+                return None
         raise LookupError(name)
 
     def close_job(self, name: str) -> None:
@@ -291,13 +296,13 @@ class State:
 
     def _take_place(self, name: str, limit: int, now: float, lives_seconds: float) -> bool:
         place = {"M": {"since_at": _number(now), "ends_at": _number(now + lives_seconds)}}
-        names, values = {"#name": name}, {":place": place, ":limit": _number(limit)}
-        condition = "attribute_exists(jobs) AND attribute_not_exists(jobs.#name) AND size(jobs) < :limit"
-        if self._change(_OPEN_JOBS_ID, "SET jobs.#name = :place", values, names=names, condition=condition):
-            return True
-        # The first job of all makes the map.
-        first = {":jobs": {"M": {name: place}}}
-        return self._change(_OPEN_JOBS_ID, "SET jobs = :jobs", first, condition="attribute_not_exists(jobs)")
+        return self._change(
+            _OPEN_JOBS_ID,
+            "SET jobs.#name = :place",
+            {":place": place, ":limit": _number(limit)},
+            names={"#name": name},
+            condition="attribute_exists(jobs) AND attribute_not_exists(jobs.#name) AND size(jobs) < :limit",
+        )
 
     # The pause.
 

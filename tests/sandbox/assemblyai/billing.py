@@ -30,13 +30,18 @@ class Ledger:
         self._total = Counter[Service]()
         self._by_recording = defaultdict[str, Counter[Service]](Counter)
         self._words: dict[str, Counter[str]] = {}
+        self._of_words: dict[frozenset[tuple[str, int]], set[str]] = {}
 
     def add_transcript(self, recording: str, transcript: Mapping[str, Any]) -> None:
         """Count a completed transcription, and remember what was said."""
         utterances = transcript.get("utterances")
         said = [item.get("text") for item in utterances or [] if isinstance(item, dict)]
+        words = _words(said or [transcript.get("text")])
         with self._lock:
-            self._words[recording] = _words(said or [transcript.get("text")])
+            if before := self._words.get(recording):
+                self._of_words[frozenset(before.items())].discard(recording)
+            self._words[recording] = words
+            self._of_words.setdefault(frozenset(words.items()), set()).add(recording)
             self._add("transcript", [recording])
 
     def add_understanding(self, recording: str) -> None:
@@ -48,10 +53,12 @@ class Ledger:
         """Count a chat completion; `lines` are those of the call that its prompt holds."""
         asked = _words(lines)
         with self._lock:
-            likeness = {recording: _likeness(asked, words) for recording, words in self._words.items()}
-            most = max(likeness.values(), default=0.0)
-            about = [recording for recording, share in likeness.items() if share == most >= LEAST_LIKENESS]
-            self._add("chat", about)
+            self._add("chat", self._of_words.get(frozenset(asked.items())) or self._most_like(asked))
+
+    def _most_like(self, asked: Counter[str]) -> list[str]:
+        likeness = {recording: _likeness(asked, words) for recording, words in self._words.items()}
+        most = max(likeness.values(), default=0.0)
+        return [recording for recording, share in likeness.items() if share == most >= LEAST_LIKENESS]
 
     def total(self) -> dict[Service, int]:
         """Return what the account is billed for."""

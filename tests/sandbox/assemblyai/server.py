@@ -39,10 +39,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request that was answered, and with which status."""
+    """A request that was answered, and with which status. at: the service's second at which it came."""
 
     request: Request
     status: int
+    at: float
 
 
 class AssemblyAI:
@@ -247,6 +248,7 @@ class AssemblyAI:
         return effects.intercept(function, what, answers)
 
     def _exchange(self, request: Request, respond: Callable[[Request], Response]) -> Response:
+        came_at = self._clock.now()
         gateway_request = request.path.startswith("/v1/")
         try:
             response = respond(request)
@@ -258,7 +260,7 @@ class AssemblyAI:
         if gateway_request and isinstance(response.body, dict) and request.path != "/v1/models":
             response = gateway.sent(response, self.account.gateway_error_shape)
         with self._lock:
-            self.exchanges.append(Exchange(request, response.status))
+            self.exchanges.append(Exchange(request, response.status, came_at))
         return response
 
     def _route(self, request: Request) -> Response:

@@ -1,0 +1,17 @@
+"""A burst, in simulated time, is scored within AssemblyAI's rates (make bench ONLY=pace drains a thousand)."""
+
+import pytest
+from tests.benchmarks.pace import CONDITIONS, Conditions, simulate
+
+
+@pytest.mark.parametrize("conditions", CONDITIONS, ids=lambda conditions: conditions.name)
+def test_a_burst_uses_what_assemblyai_allows(conditions: Conditions) -> None:
+    """More recordings at once than jobs may be open; each message is received a few times only."""
+    pace = simulate(conditions, 120, max_open_jobs=60)
+
+    for asked in pace.requests.values():
+        assert len(asked.taken_at) == 120
+        assert asked.rejected_share <= 0.01
+        assert asked.used_share() >= 0.95
+    assert max(pace.submit_receives) <= 6
+    assert max(pace.score_receives) <= 4

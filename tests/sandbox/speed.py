@@ -1,0 +1,32 @@
+"""Patches that spare moto what it would do again at each request; they change nothing but the time that it takes."""
+
+import time
+from contextlib import AbstractContextManager
+from functools import cache, lru_cache
+from typing import Any
+from unittest import mock
+
+from moto.core.utils import method_names_from_class
+from moto.dynamodb.parsing.expressions import UpdateExpressionParser  # type: ignore[attr-defined]
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+
+def patches() -> list[AbstractContextManager[Any]]:
+    """Return the patches, to be entered as long as moto runs."""
+    return [
+        # It asks of each waiting message, several times a request, whether it is visible yet.
+        mock.patch("moto.sqs.models.unix_time_millis", _unix_milliseconds),
+        # It looks through its own folders and through the addresses of all services.
+        mock.patch.object(
+            DomainDispatcherApplication,
+            "get_backend_for_host",
+            lru_cache(maxsize=64)(DomainDispatcherApplication.get_backend_for_host),
+        ),
+        mock.patch("moto.core.responses.method_names_from_class", cache(method_names_from_class)),
+        # It parses an expression, whose tree it only reads, twice.
+        mock.patch.object(UpdateExpressionParser, "make", lru_cache(maxsize=256)(UpdateExpressionParser.make)),
+    ]
+
+
+def _unix_milliseconds() -> float:
+    return time.time() * 1000
