@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tests.benchmarks._table import Row, Table
 from tests.integration.stack import CALLS, KEY, Stack
 from tests.sandbox.assemblyai.billing import Service
 from tests.sandbox.assemblyai.server import AssemblyAI
@@ -39,6 +40,9 @@ DEAD_LETTERS = ("RecordingsDlq", "CallbacksDlq")
 LIMITED: Mapping[Service, str] = {"understanding": "/v1/understanding", "chat": "/v1/chat/completions"}
 
 NO_MESSAGES: Mapping[str, Any] = {"Records": []}
+
+LEAST_USED = 0.95
+MOST_REJECTED = 0.01
 
 # The steady part of a drain leaves out so much at either end.
 STEADY_FROM, STEADY_UNTIL = 0.1, 0.9
@@ -209,26 +213,46 @@ def _put_off(logs: str) -> Iterator[tuple[str, int]]:
         yield kind, int(receive_count)
 
 
-def run() -> list[str]:
+def run() -> Table:
     """Return the table. Raises RuntimeError when a recording was lost."""
     seen = drain()
     seen.require_all_scored()
-    return table(seen)
-
-
-def table(seen: Drain) -> list[str]:
-    """Return what was seen, line by line."""
     per_recording = {function: count / seen.recordings for function, count in seen.invocations.items()}
-    most_paid = {service: max(paid[service] for paid in seen.paid) for service in ("transcript", *LIMITED)}
-    return [
+    lines = [
         f"{seen.recordings} recordings, all scored after {seen.seconds / 60:.1f} minutes of the service",
-        f"{'':16}{'rate used: steady':>18}{'first to last':>15}{'rejected':>10}{'paid':>7}{'most a call':>13}",
-        *(
-            f"{service:16}{requests.used_share(STEADY_FROM, STEADY_UNTIL):>18.1%}{requests.used_share():>15.1%}"
-            f"{requests.rejected_share:>10.2%}{len(requests.taken_at):>7}{most_paid[service]:>13}"
-            for service, requests in seen.requests.items()
-        ),
         *(f"{function:20}{count:.2f} runs a recording" for function, count in per_recording.items()),
         *(f"{function:20}{count / seen.recordings:.2f} {kind}" for (function, kind), count in seen.waits.items()),
         *(f"{function:20}{most} receives at most" for function, most in seen.most_receives.items()),
     ]
+    return Table(lines, [row for service, requests in seen.requests.items() for row in _rows(service, requests, seen)])
+
+
+def _rows(service: Service, requests: Requests, seen: Drain) -> Iterator[Row]:
+    yield from rate_rows("burst", f"{seen.recordings} recordings", service, requests)
+    most = max(paid[service] for paid in seen.paid)
+    yield Row(
+        f"burst_paid_{service}", f"{service}: paid for a call, at most", most, "times", goal="<= 1", met=most <= 1
+    )
+
+
+def rate_rows(benchmark: str, what: str, service: str, requests: Requests) -> Iterator[Row]:
+    """Yield how far the allowed rate was used while the drain was steady, and what was rejected."""
+    used, rejected = requests.used_share(STEADY_FROM, STEADY_UNTIL), requests.rejected_share
+    yield Row(
+        id=f"{benchmark}_rate_{service}",
+        what=f"{service}: requests of {what}",
+        value=used * ALLOWED_PER_MINUTE,
+        unit="/min",
+        against=f"{ALLOWED_PER_MINUTE} allowed",
+        ratio=used,
+        goal=f">= {LEAST_USED}",
+        met=used >= LEAST_USED,
+    )
+    yield Row(
+        id=f"{benchmark}_rejected_{service}",
+        what=f"{service}: rejected of them",
+        value=100 * rejected,
+        unit="%",
+        goal=f"<= {100 * MOST_REJECTED:g} %",
+        met=rejected <= MOST_REJECTED,
+    )

@@ -22,6 +22,7 @@ from tests.benchmarks._synthetic_calls import (
     synthetic_call,
     untied,
 )
+from tests.benchmarks._table import Table
 
 from callcoach.transcript import Utterance, Word, decode_transcript
 from scorecard.evidence import Claim, DemandedSide, Verifier
@@ -165,10 +166,10 @@ def milliseconds_per_quote() -> list[str]:
     return lines
 
 
-def run() -> list[str]:
+def run() -> Table:
     """Return the tables."""
     calls = generated_calls()
-    return [
+    lines = [
         "Labelled by hand",
         "",
         *table(results(labelled_quotes(), labelled_calls())),
@@ -179,6 +180,7 @@ def run() -> list[str]:
         "",
         *milliseconds_per_quote(),
     ]
+    return Table(lines)
 
 
 def spoken(turns: Sequence[str]) -> list[Utterance]:

@@ -19,7 +19,8 @@ from unittest import mock
 
 import boto3
 from moto import mock_aws
-from tests.benchmarks.burst import ALLOWED_PER_MINUTE, Requests
+from tests.benchmarks._table import Row, Table
+from tests.benchmarks.burst import ALLOWED_PER_MINUTE, Requests, rate_rows
 from tests.sandbox import speed
 from tests.sandbox.assemblyai.clock import Clock, RateLimit
 
@@ -46,6 +47,7 @@ Limited = Literal["understanding", "chat"]
 class Conditions:
     """How long things take on AWS and at AssemblyAI, in seconds from and to, and how the stack is set up."""
 
+    id: str
     name: str
     queue: Range = (0.05, 0.5)
     cold_start: Range = (0.8, 1.6)
@@ -58,8 +60,8 @@ class Conditions:
 
 
 CONDITIONS = (
-    Conditions("as usual"),
-    Conditions("a coach that thinks for long", coach=(40.0, 50.0)),
+    Conditions("usual", "as usual"),
+    Conditions("slow_coach", "a coach that thinks for long", coach=(40.0, 50.0)),
 )
 
 
@@ -358,16 +360,16 @@ def simulate(conditions: Conditions, recordings: int = RECORDINGS, *, max_open_j
     )
 
 
-def run() -> list[str]:
+def run() -> Table:
     """Return the table."""
-    lines = [
-        f"{RECORDINGS} recordings: {'':18}minutes   who speaks  rejected       coach  rejected    receives at most"
-    ]
+    lines: list[str] = []
+    rows: list[Row] = []
     for conditions in CONDITIONS:
         pace = simulate(conditions)
-        requests = "".join(
-            f"{asked.used_share():>13.1%}{asked.rejected_share:>10.2%}" for asked in pace.requests.values()
+        receives = (
+            f"{max(pace.submit_receives)} receives of a recording at most, {max(pace.score_receives)} of a callback"
         )
-        receives = f"{max(pace.submit_receives)} and {max(pace.score_receives)}"
-        lines.append(f"{conditions.name:36}{pace.minutes:>7.1f}{requests}{receives:>20}")
-    return lines
+        lines.append(f"{conditions.name}: {RECORDINGS} recordings in {pace.minutes:.1f} simulated minutes, {receives}")
+        for service, requests in pace.requests.items():
+            rows += rate_rows(f"pace_{conditions.id}", f"{RECORDINGS}, {conditions.name}", service, requests)
+    return Table(lines, rows)

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+from tests.benchmarks._table import Table
 from tests.unit.examples import CALLS, SAMPLE_CALLS, conversation, sample_transcript
 
 from callcoach.transcript import Utterance
@@ -129,14 +130,14 @@ def cases() -> Iterable[Case]:
         yield msgspec.structs.replace(swapped(case), name="  swapped")
 
 
-def run() -> list[str]:
+def run() -> Table:
     """Return the table: what is decided when the coach agrees with the roles, and when it contradicts them."""
     lines = [f"{'call':34}{'margin':>7}  {'coach agrees':38}coach contradicts"]
     for case in cases():
         margin = case.signals().margin
         agrees, contradicts = (_decision(case.review(coach_doubts=doubts)) for doubts in (False, True))
         lines.append(f"{case.name:34}{margin:>7}  {agrees:38}{contradicts}")
-    return lines
+    return Table(lines)
 
 
 def _decision(review: RoleReview) -> str:

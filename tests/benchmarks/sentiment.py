@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 import msgspec
+from tests.benchmarks._table import Table
 from tests.unit.examples import SAMPLE_CALLS, sample_transcript
 
 from scorecard.sentiment import (
@@ -138,7 +139,7 @@ def clear_shift_after_a_change(name: str) -> dict[str, list[float]]:
     return expected
 
 
-def run(calls: int = 1000) -> list[str]:
+def run(calls: int = 1000) -> Table:
     """Return the tables."""
     lines = [f"Shifts found per call where labels are independent ({calls} calls each): clear / clear and possible"]
     lines.append(f"{'negative/neutral/positive':28}" + "".join(f"{f'{size} rows':>14}" for size in SIZES))
@@ -162,4 +163,4 @@ def run(calls: int = 1000) -> list[str]:
     for kind, expected in clear_shift_after_a_change("discovery_price_shock").items():
         kept = sum(one <= 0.3 for one in expected)
         lines.append(f"one row {kind:20}{kept:>4} of {len(expected)} keep it; worst expectation {max(expected):.3f}")
-    return lines
+    return Table(lines)

@@ -17,8 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.sandbox import processes
 from tests.sandbox.deployment import FunctionSettings
 from tests.sandbox.http_server import Handler, Server
+from tests.sandbox.processes import Process
 
 _INIT_TIMEOUT_SECONDS = 30
 _OWN_RUNTIME = Path(__file__).with_name("runtime.py")
@@ -114,26 +116,14 @@ class ExecutionEnvironment:
         self._api = _RuntimeApi()
         self._api.start()
         try:
-            self._process = self._spawn(
-                python, _environment(settings, endpoint_url, region, self._api.address, log.parent)
+            self._process = _start_process(
+                settings, _environment(settings, endpoint_url, region, self._api.address, log.parent), python, log
             )
         except OSError:
             self._api.stop()
             raise
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
-
-    def _spawn(self, python: str, variables: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-        with self._log.open("ab") as output:
-            return subprocess.Popen(
-                [*_runtime_command(python), self.settings.handler],
-                cwd=self.settings.code,
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
 
     def _watch(self) -> None:
         self._api.outcomes.put(_Exit(self._process.wait()))
@@ -287,9 +277,17 @@ class Function:
             environment.stop()
 
 
-def _runtime_command(python: str) -> list[str]:
-    """Choose AWS's own runtime client; where it has no wheel, the sandbox's small one."""
-    return [python, "-m", "awslambdaric"] if _has_aws_runtime(python) else [python, str(_OWN_RUNTIME)]
+def _start_process(settings: FunctionSettings, environment: Mapping[str, str], python: str, log: Path) -> Process:
+    """Start AWS's own runtime client; where it has no wheel, the sandbox's small one.
+
+    A built layer brings what it imports, so only a function with layers from the source tree is forked.
+    """
+    has_aws_runtime = _has_aws_runtime(python)
+    module = "awslambdaric" if has_aws_runtime else ""
+    arguments = [settings.handler] if has_aws_runtime else [str(_OWN_RUNTIME), settings.handler]
+    if python == sys.executable and not any((layer / "python").is_dir() for layer in settings.layers):
+        return processes.fork(arguments, module=module, cwd=settings.code, environment=environment, log=log)
+    return processes.start(arguments, python=python, module=module, cwd=settings.code, environment=environment, log=log)
 
 
 def _has_aws_runtime(python: str) -> bool:

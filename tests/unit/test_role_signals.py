@@ -215,6 +215,6 @@ def test_work_grows_with_the_words(text: str) -> None:
 
 
 def test_table_has_a_line_for_every_state_of_every_call() -> None:
-    lines = run()
+    lines = run().lines
     assert len(lines) == 1 + 6 * len(SAMPLE_CALLS) + 2 * len(WRITTEN)
     assert all("needs roles" in line for line in lines if line.startswith("  swapped"))

@@ -822,4 +822,4 @@ def test_segments_of_any_scores_take_no_time(scores: list[int]) -> None:
 
 
 def test_tables_are_printed() -> None:
-    assert len(run(20)) > 20
+    assert len(run(20).lines) > 20

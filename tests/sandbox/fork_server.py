@@ -1,0 +1,102 @@
+"""A process that has imported what every function imports, and forks: a function starts in a tenth of the time.
+
+`python fork_server.py MODULE …` reads a line of JSON for each process to start from its standard input, and writes a
+line when it has started, {"id", "pid"}, and when it has ended, {"id", "returncode"}. It ends with its input. It runs in
+processes of functions, so it imports nothing of the sandbox.
+"""
+
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import sys
+import time
+import traceback
+from typing import Any
+
+_READ_BYTES = 65_536
+
+
+def serve() -> None:
+    """Start processes until the input ends."""
+    ended, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
+    signal.set_wakeup_fd(wakeup)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    running: dict[int, int] = {}
+    unread = b""
+    while True:
+        ready, _, _ = select.select([0, ended], [], [])
+        if ended in ready:
+            os.read(ended, _READ_BYTES)
+            _reap(running)
+        if 0 in ready:
+            read = os.read(0, _READ_BYTES)
+            if not read:
+                return
+            *lines, unread = (unread + read).split(b"\n")
+            for line in lines:
+                _start(json.loads(line), running)
+
+
+def _start(order: dict[str, Any], running: dict[int, int]) -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(_run(order))
+    # Also done here, so that whoever is told the id can kill the group at once.
+    os.setpgid(pid, pid)
+    running[pid] = order["id"]
+    _tell(id=order["id"], pid=pid)
+
+
+def _reap(running: dict[int, int]) -> None:
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        _tell(id=running.pop(pid), returncode=os.waitstatus_to_exitcode(status))
+
+
+def _tell(**said: int) -> None:
+    os.write(1, json.dumps(said).encode() + b"\n")
+
+
+def _run(order: dict[str, Any]) -> int:
+    """Be the process that was ordered, and return its exit status."""
+    os.setpgid(0, 0)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    for opened, descriptor in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
+        os.dup2(opened, descriptor)
+    os.closerange(3, 256)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    time.tzset()
+    os.chdir(order["cwd"])
+    sys.path[:0] = [order["cwd"], *order["environment"]["PYTHONPATH"].split(os.pathsep)]
+    sys.argv = order["arguments"]
+    try:
+        if order["module"]:
+            runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - as the interpreter does
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    # The folder of this file came first on the path; in Lambda it is the function's.
+    del sys.path[0]
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
+    serve()
