@@ -1,7 +1,7 @@
 """python -m callcoach, run on a deployed stack with the AWS variables of somebody's shell."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,3 +67,19 @@ def run(
     environment = {**shell(cloud, credentials), **(variables or {})}
     result = CliRunner().invoke(callcoach, arguments, input=answer, env=environment, catch_exceptions=False)
     return Ran(result.exit_code, result.stdout, result.stderr)
+
+
+def role_with(cloud: Cloud, name: str, actions: Iterable[str]) -> tuple[Credentials, Callable[[], set[str]]]:
+    """Return credentials of a new role that has these rights, and what tells which of them were used."""
+    iam = cloud.client("iam")
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    rights = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=_policy(rights))
+    given = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    credentials = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    return credentials, lambda: {action for action, _ in cloud.permissions_used_by(name)}
+
+
+def _policy(statement: Mapping[str, object]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -9,18 +9,15 @@ exit code 0    done
 """
 
 import time
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial, wraps
 
 import boto3
 import click
 import msgspec
 from botocore import exceptions as aws
-from rich.console import Console, RenderableType
 
-from callcoach.assemblyai import AssemblyAI
-from callcoach.aws_clients import AWS_CONFIG, S3_CONFIG
+from callcoach.commands_status import status, watch
+from callcoach.deployed import Answer, Deployed, about_a_stack, err, printing
 from callcoach.errors import (
     AccountRefused,
     CallCoachError,
@@ -30,10 +27,8 @@ from callcoach.errors import (
     TransientError,
 )
 from callcoach.forgetting import Forgetter, Forgotten
-from callcoach.secrets import Secrets
-from callcoach.stack import Stack, StackNotFound, find_stack
-from callcoach.state import Pause, State
-from callcoach.storage import Documents, Recordings
+from callcoach.stack import Stack, StackNotFound
+from callcoach.state import Pause
 
 # AWS's words for credentials that are none or have ended, and for rights that are missing.
 _BAD_CREDENTIALS = {
@@ -60,6 +55,7 @@ _ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ),
     ((InProgress,), "{}, and does not end. Try again in a quarter of an hour."),
     ((SettingsError,), "{}. See that it is there, and that your credentials may read it."),
+    ((msgspec.MsgspecError,), "a document in the scorecards bucket is not of this version's kind: {}."),
     ((TransientError,), "{}. Try again later; what was done stays done."),
     ((aws.NoRegionError,), "no AWS region is set. Name the stack's with --region, or in AWS_DEFAULT_REGION."),
     (
@@ -81,35 +77,6 @@ _ADVICE: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ),
 )
 
-_out = Console(highlight=False, markup=False, soft_wrap=True)
-_err = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What came of a command: for machines, and for people."""
-
-    document: Mapping[str, object]
-    text: RenderableType
-
-
-class Deployed:
-    """The stack that a command is about, and the clients with which it is reached."""
-
-    def __init__(self, name: str, region: str | None) -> None:
-        """Find the stack. Raises StackNotFound, and what AWS answers to somebody it does not know."""
-        self._session = boto3.session.Session(region_name=region)
-        self.stack = find_stack(self._session.client("cloudformation", config=AWS_CONFIG), name)
-        self.sqs = self._session.client("sqs", config=AWS_CONFIG)
-        self.state = State(self._session.client("dynamodb", config=AWS_CONFIG), self.stack.state_table)
-        s3 = self._session.client("s3", config=S3_CONFIG)
-        self.recordings = Recordings(s3)
-        self.documents = Documents(s3, self.stack.scorecards_bucket)
-
-    def assemblyai(self) -> AssemblyAI:
-        """Return the account's AssemblyAI. Raises SettingsError when its key cannot be read."""
-        secrets = Secrets(self._session.client("secretsmanager", config=AWS_CONFIG))
-        return AssemblyAI(partial(secrets.key, self.stack.assemblyai_secret), self.stack.assemblyai_url)
-
 
 class _Commands(click.Group):
     """Ends every command that fails with why it did, and what to do."""
@@ -117,27 +84,19 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (aws.BotoCoreError, aws.ClientError, CallCoachError, StackNotFound) as fault:
+        except (aws.BotoCoreError, aws.ClientError, CallCoachError, StackNotFound, msgspec.MsgspecError) as fault:
             raise click.ClickException(_explained(fault)) from fault
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-def callcoach() -> None:
+@click.pass_context
+def callcoach(context: click.Context) -> None:
     """Run a deployed callcoach. The stack is found by its name, with the AWS credentials of your shell."""
+    context.obj = boto3.session.Session
 
 
-def _about_a_stack(command: Callable[..., Answer]) -> Callable[..., None]:
-    """Give a command the options that all have, let it find the deployed stack, and print its answer."""
-
-    @click.option("--stack", "stack_name", default="callcoach", show_default=True, help="The stack's name.")
-    @click.option("--region", help="The stack's AWS region, if it is not that of your shell.")
-    @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-    @wraps(command)
-    def with_stack(*, stack_name: str, region: str | None, as_json: bool, **options: object) -> None:
-        answer = command(Deployed(stack_name, region), **options)
-        _out.print(msgspec.json.encode(answer.document).decode() if as_json else answer.text)
-
-    return with_stack
+for command in (status, watch):
+    callcoach.add_command(command)
 
 
 @callcoach.command()
@@ -145,7 +104,8 @@ def _about_a_stack(command: Callable[..., Answer]) -> Callable[..., None]:
 @click.option("--keep-recording", is_flag=True, help="Leave the recording in its bucket.")
 @click.option("--keep-at-assemblyai", is_flag=True, help="Leave AssemblyAI out, where its account is gone.")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
-@_about_a_stack
+@about_a_stack
+@printing
 def forget(deployed: Deployed, *, recording: str, keep_recording: bool, keep_at_assemblyai: bool, yes: bool) -> Answer:
     """Take away all that is kept of a recording.
 
@@ -166,7 +126,7 @@ def forget(deployed: Deployed, *, recording: str, keep_recording: bool, keep_at_
         sqs=deployed.sqs,
         queue_urls=stack.queue_urls,
         assemblyai=assemblyai,
-        waiting=lambda: _err.print("A function works on this call. Waiting until it has ended."),
+        waiting=lambda: err.print("A function works on this call. Waiting until it has ended."),
     )
     try:
         forgotten = forgetter.forget(recording, keep_recording=keep_recording)
@@ -174,10 +134,7 @@ def forget(deployed: Deployed, *, recording: str, keep_recording: bool, keep_at_
         if assemblyai:
             assemblyai.close()
     if forgotten.is_nothing and not forgotten.before_at:
-        raise click.ClickException(
-            f"nothing is known of {recording}. KEY is a recording's whole name, as it stands in the list of\n"
-            f"  aws s3 ls --recursive s3://{stack.recordings_bucket}/"
-        )
+        raise click.ClickException(deployed.unknown(recording))
     document = {"recording": recording, "stack": stack.name, "removed": msgspec.to_builtins(forgotten)}
     return Answer(document, _told_of(recording, forgotten, stack))
 
@@ -209,7 +166,8 @@ def _told_of(recording: str, forgotten: Forgotten, stack: Stack) -> str:
 
 @callcoach.command()
 @click.option("--reason", default="", help="Why, for those who come upon it.")
-@_about_a_stack
+@about_a_stack
+@printing
 def pause(deployed: Deployed, *, reason: str) -> Answer:
     """Let everything wait: nothing is asked of AssemblyAI until you resume.
 
@@ -223,7 +181,8 @@ def pause(deployed: Deployed, *, reason: str) -> Answer:
 
 
 @callcoach.command()
-@_about_a_stack
+@about_a_stack
+@printing
 def resume(deployed: Deployed) -> Answer:
     """Lift the pause, whoever has set it."""
     _, lifted = deployed.state.look("")

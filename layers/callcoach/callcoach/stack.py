@@ -32,6 +32,16 @@ class Stack(msgspec.Struct, frozen=True):
         return self.outputs["RecordingsBucketName"]
 
     @property
+    def owns_recordings_bucket(self) -> bool:
+        """Whether the stack has made that bucket, so that recordings are deleted there in time."""
+        return not self.parameters["RecordingsBucketName"]
+
+    @property
+    def recordings_prefix(self) -> str:
+        """What the keys of all recordings begin with."""
+        return self.parameters["RecordingsPrefix"]
+
+    @property
     def scorecards_bucket(self) -> str:
         """Where the documents about calls lie."""
         return self.resources["ScorecardsBucket"]

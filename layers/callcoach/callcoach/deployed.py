@@ -1,0 +1,153 @@
+"""What all commands share: the stack that they are about, the options that name it, and how they tell what they do."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+from rich.console import Console, RenderableType
+
+from callcoach.assemblyai import AssemblyAI
+from callcoach.aws_clients import AWS_CONFIG, S3_CONFIG
+from callcoach.calls import Calls
+from callcoach.moments import moment
+from callcoach.secrets import Secrets
+from callcoach.stack import find_stack
+from callcoach.state import State
+from callcoach.storage import Documents, Recordings
+from callcoach.traces import Progress, Tracer, silent
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+
+# So wide that no line of a table is cut where nobody looks at a terminal.
+_PLAIN_COLUMNS = 10_000
+
+out = Console(highlight=False, markup=False)
+_plain_out = Console(highlight=False, markup=False, width=_PLAIN_COLUMNS)
+err = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came of a command: for machines, and for people. not_done: what was left, and what to do about it."""
+
+    document: Mapping[str, object]
+    text: RenderableType
+    not_done: str = ""
+
+
+class Deployed:
+    """A deployed stack, and the clients with which it is reached."""
+
+    def __init__(self, session: "Session", name: str, endpoint_url: str | None = None) -> None:
+        """Find the stack. Raises StackNotFound, and what AWS answers to somebody it does not know."""
+        self._client: Callable[..., Any] = partial(session.client, endpoint_url=endpoint_url)
+        self.stack = find_stack(self._client("cloudformation", config=AWS_CONFIG), name)
+        self.sqs = self._client("sqs", config=AWS_CONFIG)
+        self.s3 = self._client("s3", config=S3_CONFIG)
+        self.state = State(self._client("dynamodb", config=AWS_CONFIG), self.stack.state_table)
+        self.recordings = Recordings(self.s3)
+        self.documents = Documents(self.s3, self.stack.scorecards_bucket)
+
+    def assemblyai(self) -> AssemblyAI:
+        """Return the account's AssemblyAI. Raises SettingsError when its key cannot be read."""
+        secrets = Secrets(self._client("secretsmanager", config=AWS_CONFIG))
+        return AssemblyAI(partial(secrets.key, self.stack.assemblyai_secret), self.stack.assemblyai_url)
+
+    def unknown(self, recording: str) -> str:
+        """Return what to say of a recording of which nothing is known."""
+        return (
+            f"nothing is known of {recording}. KEY is a recording's whole name, as it stands in the list of\n"
+            f"  aws s3 ls --recursive s3://{self.stack.recordings_bucket}/"
+        )
+
+    def tracer(self, progress: Progress) -> Tracer:
+        """Return what finds the objects about recordings."""
+        stack = self.stack
+        return Tracer(
+            self.s3,
+            stack.recordings_bucket,
+            stack.scorecards_bucket,
+            prefix=stack.recordings_prefix,
+            progress=progress,
+        )
+
+    def calls(self, progress: Progress) -> Calls:
+        """Return what reads the records about them."""
+        return Calls(self.documents, progress)
+
+
+class When(click.ParamType[datetime]):
+    """A moment: so long ago, or a date."""
+
+    name = "when"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the moment. A default is one already."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return moment(str(value), datetime.now(UTC))
+        except ValueError as fault:
+            self.fail(str(fault), param, ctx)
+
+
+class Address(click.ParamType[str]):
+    """Where AWS answers."""
+
+    name = "url"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the address. boto3 has no words for one that is none."""
+        if not re.fullmatch(r"https?://[^\s/]+/?", value):
+            self.fail(f"{value!r} is no address: say https://host or http://127.0.0.1:port", param, ctx)
+        return value
+
+
+@contextmanager
+def telling_progress() -> Iterator[Progress]:
+    """Show in one line of a terminal what is being done, and leave nothing behind. Elsewhere nothing is shown."""
+    if not err.is_terminal:
+        yield silent
+        return
+    with err.status("looking at the stack") as line:
+
+        def tell(what: str, done: int, total: int | None) -> None:
+            line.update(f"{done:,}{f' of {total:,}' if total else ''} {what}")
+
+        yield tell
+
+
+def about_a_stack(command: Callable[..., object]) -> Callable[..., None]:
+    """Give a command the options that all have, and the deployed stack."""
+
+    @click.option("--stack", "stack_name", default="callcoach", show_default=True, help="The stack's name.")
+    @click.option("--region", help="The stack's AWS region, if it is not that of your shell.")
+    @click.option("--endpoint-url", type=Address(), help="Where AWS answers, if not at its own addresses.")
+    @wraps(command)
+    def with_stack(*, stack_name: str, region: str | None, endpoint_url: str | None, **options: object) -> None:
+        session = click.get_current_context().obj(region_name=region)
+        command(Deployed(session, stack_name, endpoint_url), **options)
+
+    return with_stack
+
+
+def printing(command: Callable[..., Answer]) -> Callable[..., None]:
+    """Let a command print what it returns, for people or as one line of JSON."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+    @wraps(command)
+    def printed(deployed: Deployed, *, as_json: bool, **options: object) -> None:
+        answer = command(deployed, **options)
+        if as_json:
+            click.echo(msgspec.json.encode(answer.document))
+        else:
+            (out if out.is_terminal else _plain_out).print(answer.text, soft_wrap=isinstance(answer.text, str))
+        if answer.not_done:
+            raise click.ClickException(answer.not_done)
+
+    return printed
