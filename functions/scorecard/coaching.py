@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from scorecard.evidence import Claim, Verifier
+from scorecard.evidence import Claim
 from scorecard.question import METRIC_ITEMS, CoachedCall, fact_numbers
 from scorecard.reply import ItemReply, KeepReply, NextStepReply, Quote, Reply, ShiftReply, SuggestionReply
 from scorecard.rubric import RUBRIC, RUBRIC_ITEMS
@@ -37,7 +37,7 @@ class Editor:
 
     def __init__(self, call: CoachedCall) -> None:
         self._call = call
-        self._verifier = Verifier(call.utterances, call.roles, language=call.language)
+        self._verifier = call.verifier.anew()
         self._proofreader = Proofreader(fact_numbers(call), language=call.prose_language)
 
     def evidence_counts(self) -> EvidenceCounts:

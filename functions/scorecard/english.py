@@ -7,7 +7,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,39 @@ RELIABLE_LANGUAGE_CONFIDENCE = 0.6
 
 _WITHOUT_SPACES = frozenset(("zh", "ja", "th", "lo", "km", "my", "yue"))
 _STRAIGHT = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'"})
-_SENTENCE_END = re.compile(r"(?<=[.!?\u2026])\s+")
+# In plain text. A pattern that begins with a character is looked for faster than one that looks back first.
+_SENTENCE_END = re.compile(r" (?<=[.!?\u2026] )")
 _WORD = re.compile(r"[\w'-]+")
 # The name of whoever is addressed: "does that make sense, Ruth?"
 _ADDRESS = re.compile(r", [\w'-]+$")
 
 
-class Tracker(msgspec.Struct, frozen=True):
+class _Phrases:
+    """Phrases to look for as whole words in plain text. Most texts hold none, which is quick to see."""
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        wanted = {plain(phrase) for phrase in phrases}
+        self._pattern = re.compile(rf"(?<!\w)(?:{_any_of(wanted)})(?!\w)")
+        # Whatever holds "pricing page" holds "pricing".
+        self._least = [one for one in sorted(wanted) if not any(other in one for other in wanted - {one})]
+
+    def may_be_in(self, said: str) -> bool:
+        return any(phrase in said for phrase in self._least)
+
+    def finditer(self, said: str) -> Iterable[re.Match[str]]:
+        return self._pattern.finditer(said) if self.may_be_in(said) else ()
+
+
+class Tracker(msgspec.Struct, frozen=True, dict=True):
     """Words to look for, and the name under which they are counted."""
 
     name: str
     phrases: list[str]
+
+    @cached_property
+    def wanted(self) -> _Phrases:
+        """What looks for the words."""
+        return _Phrases(self.phrases)
 
 
 def _document(name: str) -> dict[str, Any]:
@@ -69,7 +91,9 @@ def _base(language_code: str | None) -> str:
 
 def plain(text: str) -> str:
     """Return text as the lists have it: compatibility forms folded, lower case, straight apostrophes, single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().translate(_STRAIGHT).split())
+    # ASCII has no other forms, and no other case than the lower one.
+    folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold().translate(_STRAIGHT)
+    return " ".join(folded.split())
 
 
 def questions(text: str) -> Iterator[tuple[str, int]]:
@@ -78,9 +102,13 @@ def questions(text: str) -> Iterator[tuple[str, int]]:
     A question is a sentence that ends with a question mark or begins with an invitation to tell ("walk me through").
     Tags ("…, right?") and checks ("does that make sense?", "how are you?") are none.
     """
-    sentences = _SENTENCE_END.split(plain(text))
+    said = plain(text)
+    may_invite = _INVITATIONS.may_be_in(said)
+    if not may_invite and "?" not in said:
+        return
+    sentences = _SENTENCE_END.split(said)
     for index, sentence in enumerate(sentences):
-        if _is_question(sentence.strip("\"'\u201c\u201d()[]- ")):
+        if _is_question(sentence.strip("\"'\u201c\u201d()[]- "), may_invite=may_invite):
             yield sentence, len(sentences) - index - 1
 
 
@@ -112,15 +140,15 @@ def mentions_in(text: str, trackers: Sequence[Tracker]) -> Iterator[tuple[str, i
     words = said.count(" ") + 1
     for tracker in trackers:
         counted_to = word = 0
-        for match in _pattern(tuple(tracker.phrases)).finditer(said):
+        for match in tracker.wanted.finditer(said):
             word += said.count(" ", counted_to, match.start())
             counted_to = match.start()
             yield tracker.name, word, words
 
 
-def _is_question(sentence: str) -> bool:
+def _is_question(sentence: str, *, may_invite: bool) -> bool:
     body = sentence.rstrip("?!. ")
-    if _INVITATION.match(_core(sentence)):
+    if may_invite and _INVITATION.match(_core(sentence)):
         return True
     if not sentence.endswith("?") or _TAG.search(body):
         return False
@@ -143,11 +171,6 @@ def _whole_words(phrases: Iterable[str], not_after: Iterable[str] = ()) -> re.Pa
     return re.compile(rf"(?<![\w'-]){before}(?:{_any_of(phrases)})(?![\w-]|'\w)")
 
 
-@cache
-def _pattern(phrases: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)(?:{_any_of(map(plain, phrases))})(?!\w)")
-
-
 _LISTS = _document("english.toml")
 TRACKERS = read_trackers(_document("trackers.toml"))
 _CHECKS = frozenset(_LISTS["checks"])
@@ -159,6 +182,7 @@ _REQUESTS = re.compile(rf"^(?:(?:{_any_of(_LISTS['requests'])})(?:, | ))+")
 _OPEN = re.compile(rf"(?:{_any_of(_LISTS['open_starts'])})(?![\w'])")
 _CLOSED = re.compile(rf"(?:{_any_of(_LISTS['closed_starts'])})(?![\w'])")
 _INVITATION = re.compile(rf"(?:{_any_of(_LISTS['invitations'])})(?![\w'])")
+_INVITATIONS = _Phrases(_LISTS["invitations"])
 _TAG = re.compile(
     rf", (?:{_any_of(_LISTS['tags'])}|(?:{_any_of(_LISTS['tag_verbs'])}) (?:{_any_of(_LISTS['tag_pronouns'])}))$"
 )

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
@@ -20,7 +21,7 @@ import msgspec
 from callcoach.transcript import Utterance
 from scorecard.scorecard import Evidence, EvidenceCounts
 from scorecard.speakers import RoleAssignment
-from scorecard.tokens import UNSPACED, WRITTEN_WORD, Language, Token, language_rules, tokens_of
+from scorecard.tokens import UNSPACED, WRITTEN_WORD, Language, Token, folded, is_literal, language_rules, tokens_of
 
 EVIDENCE_DEFINITION = "evidence.token_align.v1"
 
@@ -119,6 +120,8 @@ class _WrittenWord(NamedTuple):
 class _Quote(NamedTuple):
     keys: list[str]
     content: frozenset[str]
+    # Those of the content that a line can hold only if they stand in its folded text.
+    literal: frozenset[str]
     # The quote between its ellipses.
     parts: list[list[str]]
 
@@ -142,8 +145,20 @@ class Verifier:
         self._rules = language_rules(language)
         self._lines = [_Line(number, utterance, self._rules) for number, utterance in enumerate(utterances)]
         self._sides = roles.sides
+        self._found: dict[tuple[Claim, DemandedSide | None], _Found | DropReason] = {}
         self._outcomes: Counter[Check] = Counter()
         self._dropped: Counter[str] = Counter()
+
+    def anew(self) -> "Verifier":
+        """Return a verifier that has counted nothing, and knows what this one has read and found."""
+        other = copy(self)
+        other.forget_counts()
+        return other
+
+    def forget_counts(self) -> None:
+        """Count from nothing."""
+        self._outcomes = Counter()
+        self._dropped = Counter()
 
     def verified(self, claims: Sequence[Claim], side: DemandedSide | None = None) -> list[Evidence]:
         """Return the words of those claims that were really said. side: who must have said them; None: anybody."""
@@ -154,7 +169,8 @@ class Verifier:
         evidence: list[Evidence] = []
         dropped: list[Dropped] = []
         for index, claim in enumerate(claims):
-            found = self._find(claim, side)
+            found = self._found.get((claim, side)) or self._find(claim, side)
+            self._found[claim, side] = found
             if isinstance(found, _Found):
                 self._outcomes[found.check] += 1
                 evidence.extend(self._evidence(span, found.check) for span in found.spans)
@@ -183,10 +199,10 @@ class Verifier:
             return "too_short"
         short = len(quote.keys) < _SHORT_TOKENS * scale or len(quote.content) < _SHORT_CONTENT_TOKENS
         for line in self._around(named, _SHORT_REACH if short else _EXACT_REACH, side):
-            if hits := line.exact(quote.keys):
+            if hits := line.exact(quote):
                 return self._unless_negated(hits, "verified" if line.number == named else "repaired")
         if short:
-            elsewhere = any(line.exact(quote.keys) for line in self._around(named, _SHORT_REACH, None))
+            elsewhere = any(line.exact(quote) for line in self._around(named, _SHORT_REACH, None))
             return "wrong_speaker" if elsewhere else "not_found"
         return self._joined(quote, named, side) or self._find_reworded(quote, named, side)
 
@@ -201,13 +217,18 @@ class Verifier:
         return self._anywhere(quote, named, side)
 
     def _quote(self, text: str) -> _Quote:
-        parts = [tokens_of(part, self._rules) for part in _ELLIPSIS.split(text)]
-        keys = [token.key for token in tokens_of(_ELLIPSIS.sub(" ", text), self._rules)]
+        keys = self._keys(_ELLIPSIS.sub(" ", text))
+        parts = [self._keys(part) for part in _ELLIPSIS.split(text)] if _ELLIPSIS.search(text) else [keys]
+        content = frozenset(keys) - self._rules.stop
         return _Quote(
             keys=keys,
-            content=frozenset(keys) - self._rules.stop,
-            parts=[[token.key for token in part] for part in parts if part],
+            content=content,
+            literal=frozenset(filter(is_literal, content)),
+            parts=[part for part in parts if part],
         )
+
+    def _keys(self, text: str) -> list[str]:
+        return [token.key for token in tokens_of(text, self._rules)]
 
     def _around(self, named: int, reach: int, side: DemandedSide | None) -> Iterator["_Line"]:
         """Yield the lines of a side that are near the named one, the nearest first."""
@@ -226,6 +247,8 @@ class Verifier:
     def _joined(self, quote: _Quote, named: int, side: DemandedSide | None) -> _Found | DropReason | None:
         """Find a quote that runs over the other's "mm-hmm": published for each utterance."""
         for anchor in self._around(named, _JOINED_REACH, side):
+            if not self._may_run_over(quote, anchor):
+                continue
             run = self._run(anchor)
             places: list[tuple[_Line, int]] = []
             for line in run:
@@ -251,6 +274,11 @@ class Verifier:
         earlier = list(_unbroken(reversed(self._lines[max(at - _RUN_REACH, 0) : at]), speaker))
         later = _unbroken(self._lines[at + 1 : at + 1 + _RUN_REACH], speaker)
         return [*reversed(earlier), anchor, *later]
+
+    def _may_run_over(self, quote: _Quote, anchor: "_Line") -> bool:
+        """Whether what is said around the anchor may hold a quote, as far as can be seen without its tokens."""
+        around = self._lines[max(anchor.number - _RUN_REACH, 0) : anchor.number + 1 + _RUN_REACH]
+        return all(any(key in line.folded for line in around) for key in quote.literal)
 
     def _elided(self, quote: _Quote, named: int, side: DemandedSide | None) -> _Found | DropReason | None:
         """Find the parts of a quote with ellipses, in order and close together; what was left out is published too."""
@@ -283,28 +311,11 @@ class Verifier:
         return "not_found"
 
     def _all_exact(self, quote: _Quote) -> list[_Span]:
-        rarest = min((self._lines_with.get(key, []) for key in quote.keys), key=len)
-        return [hit for number in rarest for hit in self._lines[number].exact(quote.keys)]
+        return [hit for line in self._lines for hit in line.exact(quote)]
 
     def _all_near(self, quote: _Quote) -> list[_Span]:
-        shared: Counter[int] = Counter()
-        for key in quote.content:
-            shared.update(self._lines_with.get(key, ()))
-        enough = [
-            self._lines[number]
-            for number, count in shared.items()
-            if count * 100 >= len(quote.content) * _CANDIDATE_CONTENT_PERCENT
-        ]
+        enough = (line for line in self._lines if line.shares(quote))
         return [near for line in enough if (near := self._near(quote, line))]
-
-    @cached_property
-    def _lines_with(self) -> dict[str, list[int]]:
-        """The numbers of the lines that hold a token."""
-        numbers: dict[str, list[int]] = {}
-        for line in self._lines:
-            for key in set(line.keys):
-                numbers.setdefault(key, []).append(line.number)
-        return numbers
 
     @staticmethod
     def _unless_negated(hits: Iterable[_Span], check: Check) -> _Found | DropReason:
@@ -353,9 +364,26 @@ class _Line:
                 costs[place : place + len(words)] = [_SOFT_EXTRA] * len(words)
         return [_CRITICAL if self._rules.is_critical(key) else cost for key, cost in zip(self.keys, costs, strict=True)]
 
-    def exact(self, wanted: list[str]) -> list[_Span]:
-        """Return where exactly these tokens stand."""
-        return [_Span(self, place, place + len(wanted) - 1) for place in _places(wanted, self.keys)]
+    @cached_property
+    def folded(self) -> str:
+        """The text as it is compared before it is cut into tokens, which is dear."""
+        return folded(self.utterance.text)
+
+    def exact(self, quote: _Quote) -> list[_Span]:
+        """Return where exactly the tokens of a quote stand."""
+        said = self.folded
+        for key in quote.literal:
+            if key not in said:
+                return []
+        return [_Span(self, place, place + len(quote.keys) - 1) for place in _places(quote.keys, self.keys)]
+
+    def shares(self, quote: _Quote) -> bool:
+        """Whether enough of the content of a quote stands here to look closer."""
+        enough = len(quote.content) * _CANDIDATE_CONTENT_PERCENT
+        literal = sum(key in self.folded for key in quote.literal)
+        if (len(quote.content) - len(quote.literal) + literal) * 100 < enough:
+            return False
+        return len(quote.content.intersection(self.keys)) * 100 >= enough
 
     def in_order(self, parts: Sequence[list[str]], max_gap: int) -> Iterator[tuple[_Span, list[tuple[int, int]]]]:
         """Yield where the parts stand one after the other, and the gaps [first, last) between them."""

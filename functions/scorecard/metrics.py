@@ -348,9 +348,14 @@ def call_metrics(
     measured = {"silence": _silence(utterances)}
     if roles.both_sides_known:
         turns = turns_of(utterances, roles, spaced=has_spaces(language_code))
-        measured |= _floor(turns, duration_ms) | _questions(turns, duration_ms)
-        measured |= {"patience": _patience(turns), "interruptions": _interruptions(turns)}
-        measured |= _rates(utterances, roles)
+        measured |= _floor(turns, duration_ms) | {"patience": _patience(turns)} | _rates(utterances, roles)
+        # What reads the words again is left out where it is withheld.
+        if "questions" not in withheld:
+            measured |= _questions(turns, duration_ms)
+        if "interruptions" not in withheld:
+            measured["interruptions"] = _interruptions(turns)
+        if "fillers_per_100_words" not in withheld:
+            measured["fillers_per_100_words"] = _fillers(utterances, roles)
     band_name = band_for(call_type).kind
     return {
         name: _unknown(kind, withheld[name])
@@ -565,7 +570,7 @@ def _interruptions(turns: Sequence[Turn]) -> _Measured:
 
 
 def _rates(utterances: Sequence[Utterance], roles: RoleAssignment) -> dict[str, _Measured]:
-    """Measure how fast each side talks, and how many fillers the rep uses."""
+    """Measure how fast each side talks."""
     rates = {}
     for side in ("rep", "customer"):
         talk_ms = union_ms(_side_intervals(utterances, roles, side))
@@ -574,11 +579,15 @@ def _rates(utterances: Sequence[Utterance], roles: RoleAssignment) -> dict[str, 
         rates[f"{side}_words_per_minute"] = (
             _Measured(None, reason="too_little_speech") if too_little else _Measured(speed)
         )
+    return rates
+
+
+def _fillers(utterances: Sequence[Utterance], roles: RoleAssignment) -> _Measured:
+    """Measure how many fillers the rep uses."""
     rep = [said for said in utterances if roles.sides.get(said.speaker, "unassigned") == "rep"]
     words = sum(map(word_count, rep))
     fillers = sum(filler_count(said.text) for said in rep)
-    rates["fillers_per_100_words"] = _Measured(round(fillers * 100 / words, 1)) if words else _NO_SPEECH
-    return rates
+    return _Measured(round(fillers * 100 / words, 1)) if words else _NO_SPEECH
 
 
 def _silence(utterances: Iterable[Utterance]) -> _Measured:

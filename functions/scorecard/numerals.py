@@ -26,6 +26,10 @@ _MAX_DIGITS = 15
 _TELEPHONE_DIGITS = range(3, 21)
 
 
+_ASCII_WORD = re.compile(r"[a-z]+|[0-9]")
+_ASCII_STARTS = frozenset({*_NUMBERS, *_ORDINALS, *_SCALES, *"0123456789"})
+
+
 class _Read(NamedTuple):
     value: int
     after: int
@@ -43,9 +47,19 @@ def numeral_key(digits: str) -> str:
     return f"#{whole}" if fraction == "00" else f"#{whole or 0}p{fraction}"
 
 
+def may_hold_number(text: str) -> bool:
+    """Whether a text is worth reading for numbers: one in ASCII holds a digit, or a word that is a number by itself."""
+    return not text.isascii() or not _ASCII_STARTS.isdisjoint(_ASCII_WORD.findall(text.lower()))
+
+
+def may_begin_number(key: str) -> bool:
+    """Whether read_number is worth asking where a token of that key stands."""
+    return key in _STARTS or key.startswith("#")
+
+
 def read_number(keys: Sequence[str], at: int, end: int) -> tuple[str, int] | None:
     """Return the key of the number that begins at keys[at], and how many of keys[:end] it takes."""
-    if keys[at] not in _STARTS and not keys[at].startswith("#"):
+    if not may_begin_number(keys[at]):
         return None
     first = at
     negative = keys[at] in ("minus", "negative")

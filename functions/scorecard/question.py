@@ -7,6 +7,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import jinja2
 import msgspec
 
 from callcoach.transcript import Utterance
+from scorecard.evidence import Verifier
 from scorecard.metrics import whole_percent
 from scorecard.numerals import numeral_key
 from scorecard.reply import WIRE_SCHEMA
@@ -69,7 +71,7 @@ _SIDE_LABELS = {"rep": "REP", "customer": "CUST"}
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?=_|$)")
 
 
-class CoachedCall(msgspec.Struct, frozen=True):
+class CoachedCall(msgspec.Struct, frozen=True, dict=True):
     """What the coach is told about a call, and what its reply is held against.
 
     language: AssemblyAI's code for the call; coach_language: a code for the prose, or "call" for the call's own.
@@ -83,6 +85,11 @@ class CoachedCall(msgspec.Struct, frozen=True):
     duration_ms: int
     language: str | None = None
     coach_language: str = "call"
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """What knows the words of the call; whoever counts takes it anew."""
+        return Verifier(self.utterances, self.roles, language=self.language)
 
     @property
     def prose_language(self) -> str:
@@ -265,7 +272,9 @@ def _numbered(utterances: Sequence[Utterance], roles: RoleAssignment) -> str:
 
 def _one_line(text: str) -> str:
     """Return text in which nothing can begin a line or a number of ours."""
-    plain = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)
+    plain = text
+    if not text.isprintable():
+        plain = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)
     return " ".join(plain.replace("[", "(").replace("]", ")").split())
 
 

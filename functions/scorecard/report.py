@@ -235,10 +235,11 @@ def _marks(scorecard: Scorecard, place: Callable[[int], float]) -> list[Mark]:
 
 def _ticks(scorecard: Scorecard, transcript: Transcript, place: Callable[[int], float]) -> list[Tick]:
     utterances = transcript.utterances or []
+    polar = [row for row in transcript.sentiment_rows or [] if row.sentiment.upper() != "NEUTRAL"]
     return [
         Tick(place((row.start_ms + row.end_ms) // 2), "positive" if row.label > 0 else "negative")
-        for row in place_rows(transcript.sentiment_rows or [], utterances)
-        if row.label and scorecard.roles.mapping[utterances[row.utterance].speaker] == "customer"
+        for row in place_rows(polar, utterances)
+        if scorecard.roles.mapping[utterances[row.utterance].speaker] == "customer"
     ]
 
 
@@ -342,7 +343,7 @@ def render_report(scorecard: Scorecard, transcript: Transcript) -> str:
 
 
 def _without_direction_marks(value: object) -> object:
-    return value.translate(_DIRECTION_MARKS) if isinstance(value, str) else value
+    return value if not isinstance(value, str) or value.isascii() else value.translate(_DIRECTION_MARKS)
 
 
 def _template() -> jinja2.Template:

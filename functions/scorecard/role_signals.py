@@ -26,16 +26,22 @@ MERGED_UTTERANCES, MERGED_SHARE = 3, 0.02
 
 _TABLE: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))["signal"]
 _ANSWERED_QUESTION = re.compile(r"\?\s{1,3}(?:yes|no|sure|good)\b", re.IGNORECASE)
+# Each byte of ASCII as it stands in a word, in lower case, and a blank for those that stand in none.
+_IN_WORDS = bytes(ord(chr(byte).lower()) if re.match(r"\w", chr(byte), re.ASCII) else ord(" ") for byte in range(256))
 _NO_FIRST_NAMES = frozenset(("a", "an", "the"))
 
 
 class RoleSignal(msgspec.Struct, frozen=True):
-    """One thing that is said by one side rather than by the other. points: for the rep."""
+    """One thing that is said by one side rather than by the other. points: for the rep.
+
+    words: an ASCII text that matches the pattern holds one of them; empty where that is not known.
+    """
 
     id: str
     points: int
     pattern: re.Pattern[str]
     opening: bool
+    words: frozenset[str]
 
 
 class TextSignals(msgspec.Struct, frozen=True):
@@ -85,6 +91,7 @@ def text_signals(
 def role_signals(rep: str | None, customer: str | None) -> list[RoleSignal]:
     """Return the table with the names of a call in it."""
     names = {"{rep}": _first_name(rep), "{contact}": _first_name(customer), "{customer}": _whole_name(customer)}
+    first_words = {mark: _first_word(name) for mark, name in zip(names, (rep, customer, customer), strict=True)}
     signals = []
     for row in _TABLE:
         pattern = "|".join(f"(?:{one})" for one in row["patterns"])
@@ -93,10 +100,22 @@ def role_signals(rep: str | None, customer: str | None) -> list[RoleSignal]:
             continue
         for mark in needed:
             pattern = pattern.replace(mark, names[mark] or "")
+        words = [first_words.get(word, word) for word in row["words"]]
         signals.append(
-            RoleSignal(row["id"], row["points"], re.compile(pattern, re.IGNORECASE), row.get("opening", False))
+            RoleSignal(
+                id=row["id"],
+                points=row["points"],
+                pattern=re.compile(pattern, re.IGNORECASE),
+                opening=row.get("opening", False),
+                words=frozenset(filter(None, words)) if all(words) else frozenset(),
+            )
         )
     return signals
+
+
+def _first_word(name: str | None) -> str | None:
+    """Return a name's first word in lower case, where that is as simple as in ASCII."""
+    return next(iter(_ascii_words(name)), None) if name and name.isascii() else None
 
 
 def _first_name(name: str | None) -> str | None:
@@ -112,15 +131,34 @@ def _whole_name(name: str | None) -> str | None:
 def signals_found(
     said: Sequence[Utterance], opening: Sequence[Utterance], signals: Iterable[RoleSignal]
 ) -> Counter[tuple[str, str]]:
-    """Return how often each label gives each signal, (id, label), at most twice. opening: the start of the call."""
+    """Return how often each label gives each signal, (id, label), at most twice. opening: the first of what is said."""
+    signals = list(signals)
+    places = _places_of(frozenset().union(*(signal.words for signal in signals)), said)
     found: Counter[tuple[str, str]] = Counter()
     for signal in signals:
-        for utterance in opening if signal.opening else said:
+        likely = places[""].union(*(places[word] for word in signal.words)) if signal.words else range(len(said))
+        for place in sorted(likely):
+            utterance = said[place]
             key = (signal.id, utterance.speaker)
-            if found[key] < COUNTED_TIMES:
+            if found[key] < COUNTED_TIMES and (place < len(opening) or not signal.opening):
                 matches = signal.pattern.finditer(utterance.text.replace("’", "'"))
                 found[key] += sum(1 for _ in islice(matches, COUNTED_TIMES - found[key]))
     return found
+
+
+def _places_of(words: frozenset[str], said: Iterable[Utterance]) -> dict[str, set[int]]:
+    """Return in which utterances each of the words stands; under "", those whose letter case is no matter of ASCII."""
+    places: dict[str, set[int]] = {word: set() for word in ("", *words)}
+    for place, utterance in enumerate(said):
+        text = utterance.text
+        found = words.intersection(_ascii_words(text)) if text.isascii() else ("",)
+        for word in found:
+            places[word].add(place)
+    return places
+
+
+def _ascii_words(text: str) -> list[str]:
+    return text.encode().translate(_IN_WORDS).decode().split()
 
 
 def points_of(found: Counter[tuple[str, str]], signals: Iterable[RoleSignal]) -> Counter[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -36,7 +37,7 @@ from scorecard.settings import Settings
 from scorecard.speakers import RoleAssignment, RoleReview, coach_doubts, review_roles
 
 
-class MeasuredCall(msgspec.Struct, frozen=True):
+class MeasuredCall(msgspec.Struct, frozen=True, dict=True):
     """What code alone can say about a call."""
 
     transcript: Transcript
@@ -70,6 +71,7 @@ class MeasuredCall(msgspec.Struct, frozen=True):
             coach_doubts=check is not None and coach_doubts(check.verdict, check.utterances, len(self.utterances)),
         )
 
+    @cached_property
     def for_coach(self) -> CoachedCall:
         """Return what the coach is told, and its reply is held against."""
         return CoachedCall(
@@ -121,7 +123,7 @@ def score_call(
         call = without_sides(call)
     if reason := doubt or uncoachable_reason(transcript, call.roles, max_minutes=settings.coach_max_minutes):
         return ScoredCall(scorecard=write_scorecard(call, CoachOutcome(None, reason, [])), attempts=[])
-    told = call.for_coach()
+    told = call.for_coach
     outcome = (coach or coach_of(settings)).ask(
         question_about(told),
         complete,
@@ -193,7 +195,7 @@ def write_scorecard(call: MeasuredCall, outcome: CoachOutcome) -> Scorecard:
     if reply and review.status_reason:
         # Coaching about the wrong person is worse than none.
         call, reply, reason = without_sides(call), None, review.status_reason
-    editor = Editor(call.for_coach())
+    editor = Editor(call.for_coach)
     coaching = editor.coaching(reply) if reply else None
     sentiment = _sentiment(call.reading, reply, editor)
     speakers = speaker_table(call.utterances, call.roles)

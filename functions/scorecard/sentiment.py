@@ -15,7 +15,7 @@ from math import exp, log
 
 import msgspec
 
-from callcoach.transcript import SentimentRow, Utterance
+from callcoach.transcript import SentimentRow, Utterance, Word
 from scorecard.metrics import share
 from scorecard.scorecard import (
     Polarity,
@@ -70,6 +70,7 @@ _COURTESY_PHRASES = re.compile(r"\b(thanks?|nice to meet|(good)?bye|take care|ha
 _COURTESY_MS = 60_000
 
 _LETTER = re.compile(r"\w")
+_TOKEN = re.compile(r"\w+")
 _MARKS = re.compile(r"[^\w\s]*")
 
 
@@ -92,22 +93,48 @@ class PlacedRow(msgspec.Struct, frozen=True, gc=False):
     utterance: int
 
 
-class Speech(msgspec.Struct, frozen=True):
-    """The utterances, and the words of each."""
+class Speech:
+    """The utterances, and the words of those that are asked about."""
 
-    utterances: Sequence[Utterance]
-    words: list[list[SpokenWord]]
+    def __init__(self, utterances: Sequence[Utterance]) -> None:
+        self.utterances = utterances
+        self._timed: dict[int, Sequence[Word] | Sequence[SpokenWord]] = {}
 
-    def during(self, row: PlacedRow) -> list[SpokenWord]:
-        """Return the words of a row's utterance whose middle the row covers; none of more than a sentence has."""
-        words = self.words[row.utterance]
+    def during(self, row: PlacedRow) -> range:
+        """Return which words of its utterance a row is about: those whose middle it covers.
+
+        None of more than a sentence has.
+        """
+        words = self.timed(row.utterance)
         first = bisect_left(words, 2 * row.start_ms, key=_twice_the_middle)
         past = bisect_right(words, 2 * row.end_ms, key=_twice_the_middle)
-        return words[first:past] if past - first <= MAXIMUM_WORDS else []
+        return range(first, past) if past - first <= MAXIMUM_WORDS else range(0)
+
+    def timed(self, utterance: int) -> Sequence[Word] | Sequence[SpokenWord]:
+        """Return the words of an utterance: the recogniser's where they are what stands between single blanks."""
+        timed = self._timed.get(utterance)
+        if timed is None:
+            said = self.utterances[utterance]
+            timed = said.words if _is_spaced(said) else spoken_words(said)
+            self._timed[utterance] = timed
+        return timed
+
+    def text(self, utterance: int, said: range) -> str:
+        """Return some words of an utterance as they stand in its text."""
+        words = self.timed(utterance)[said.start : said.stop]
+        first, last = words[0], words[-1]
+        if isinstance(first, SpokenWord) and isinstance(last, SpokenWord):
+            return self.utterances[utterance].text[first.start : last.end]
+        return " ".join([word.text for word in words if isinstance(word, Word)])
 
 
-def _twice_the_middle(word: SpokenWord) -> int:
+def _twice_the_middle(word: Word | SpokenWord) -> int:
     return word.start_ms + word.end_ms
+
+
+def _is_spaced(utterance: Utterance) -> bool:
+    words = [word.text for word in utterance.words]
+    return bool(words) and utterance.text.split(" ") == words == utterance.text.split()
 
 
 class ShiftCandidate(msgspec.Struct, frozen=True):
@@ -175,8 +202,8 @@ def read_sentiment(rows: Sequence[SentimentRow], utterances: Sequence[Utterance]
 
 
 def speech_of(utterances: Sequence[Utterance]) -> Speech:
-    """Find the words of the utterances."""
-    return Speech(utterances, [spoken_words(utterance) for utterance in utterances])
+    """Return the words of the utterances; they are found when somebody asks."""
+    return Speech(utterances)
 
 
 def spoken_words(utterance: Utterance) -> list[SpokenWord]:
@@ -290,9 +317,11 @@ def aws_style_score(placed: Iterable[PlacedRow], speech: Speech, roles: RoleAssi
             tipped[row.utterance] += row.label * len(speech.during(row))
     turns: dict[Side, list[Turn]] = {"rep": [], "customer": [], "unassigned": []}
     for index, utterance in sorted(enumerate(speech.utterances), key=lambda numbered: numbered[1].start_ms):
-        if speech.words[index]:
+        if utterance.text.strip():
             weight = tipped[index]
-            polarity = (weight > 0) - (weight < 0) if 4 * abs(weight) >= len(speech.words[index]) else 0
+            polarity = 0
+            if weight and 4 * abs(weight) >= len(speech.timed(index)):
+                polarity = 1 if weight > 0 else -1
             turns[roles.sides[utterance.speaker]].append(Turn(utterance.start_ms, utterance.end_ms, polarity))
     return TurnScoresBySide(
         rep=turn_scores(turns["rep"]), customer=turn_scores(turns["customer"]), definition=TURNS_DEFINITION
@@ -348,9 +377,11 @@ def usable_rows(rows: Iterable[PlacedRow], speech: Speech) -> list[PlacedRow]:
         said = speech.during(row)
         if len(said) <= 3:
             continue
-        tokens = re.findall(r"\w+", _text(row, said, speech).casefold())
+        text = speech.text(row.utterance, said).casefold()
+        if all(token[0] in _COURTESY_WORDS for token in _TOKEN.finditer(text)):
+            continue
         at_an_end = row.start_ms < first_ms + _COURTESY_MS or row.start_ms >= last_ms - _COURTESY_MS
-        if _COURTESY_WORDS.issuperset(tokens) or (at_an_end and _COURTESY_PHRASES.search(" ".join(tokens))):
+        if at_an_end and _COURTESY_PHRASES.search(" ".join(_TOKEN.findall(text))):
             continue
         usable.append(row)
     return usable
@@ -514,22 +545,19 @@ def _quote(polar: Sequence[PlacedRow], speech: Speech) -> ShiftQuote | None:
     for row in polar:
         said = speech.during(row)
         weight = row.confidence * min(len(said), 20)
-        if len(said) >= 5 and weight > best_weight and "?" not in _text(row, said[-1:], speech):
+        if len(said) >= 5 and weight > best_weight and "?" not in speech.text(row.utterance, said[-1:]):
             best, best_weight = row, weight
     if best is None:
         return None
-    said = _around_the_middle(speech.during(best), speech.utterances[best.utterance].text)
+    utterance, during = speech.utterances[best.utterance], speech.during(best)
+    words = _around_the_middle(spoken_words(utterance)[during.start : during.stop], utterance.text)
     return ShiftQuote(
         utterance=best.utterance,
-        label=speech.utterances[best.utterance].speaker,
-        start_ms=said[0].start_ms,
-        end_ms=said[-1].end_ms,
-        text=_text(best, said, speech),
+        label=utterance.speaker,
+        start_ms=words[0].start_ms,
+        end_ms=words[-1].end_ms,
+        text=utterance.text[words[0].start : words[-1].end],
     )
-
-
-def _text(row: PlacedRow, said: Sequence[SpokenWord], speech: Speech) -> str:
-    return speech.utterances[row.utterance].text[said[0].start : said[-1].end]
 
 
 def _around_the_middle(said: list[SpokenWord], text: str) -> list[SpokenWord]:

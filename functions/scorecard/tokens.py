@@ -6,14 +6,13 @@ Two wordings of the same speech give the same keys: "we can't pay $1,500" and "W
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
-from scorecard.numerals import numeral_key, read_number
+from scorecard.numerals import may_begin_number, numeral_key, read_number
 
 _TABLES = tomllib.loads(Path(__file__).with_name("tokens.toml").read_text("utf-8"))
 
@@ -33,9 +32,11 @@ _ENGLISH = re.compile(
     rf"|(?P<noon>[ap])\.\s?m(?![a-z])|'(?:cause|em|til)(?![a-z])|per cent(?![a-z])|{_WORD}|[%&]|{_UNSPACED_SIGN}"
 )
 _MAX_REPEATED_TOKENS = 3
+# A call has about a thousand different words.
+_REMEMBERED_WORDS = 10_000
 
 
-class Token(NamedTuple):
+class Token(msgspec.Struct, frozen=True, gc=False):
     """What is compared, and the characters [start, end) of the text that it stands for."""
 
     key: str
@@ -79,6 +80,10 @@ class Language(msgspec.Struct, frozen=True):
 
 
 _ENGLISH_TABLES = msgspec.convert(_TABLES["en"], _English)
+# What other characters may stand for: 's, n't, %, a.m. and the like.
+_SHORT_FOR = frozenset(
+    " ".join((*_ENGLISH_TABLES.contractions.values(), *_ENGLISH_TABLES.spellings.values())).split()
+) | {"is", "not", "am", "pm", "minus", "percent"}
 
 
 @cache
@@ -97,10 +102,22 @@ def tokens_of(text: str, language: Language) -> list[Token]:
     """Return the tokens of a text. Tags in brackets are none, and an immediate repetition counts once."""
     folded, shape, offsets = _folded(text)
     if language.is_english:
-        tokens = _with_numbers(list(_english_words(folded, shape)), shape)
+        tokens = _with_numbers(_english_words(folded, shape), shape)
     else:
         tokens = [_plain(folded, match) for match in _PLAIN.finditer(shape)]
-    return _without_repeats([Token(key, offsets[start], offsets[end - 1] + 1) for key, start, end in tokens])
+    if not isinstance(offsets, range):
+        tokens = [Token(token.key, offsets[token.start], offsets[token.end - 1] + 1) for token in tokens]
+    return _without_repeats(tokens)
+
+
+def folded(text: str) -> str:
+    """Return a text without differences of case, width and accents: where literal tokens stand as they are."""
+    return _folded(text)[0]
+
+
+def is_literal(key: str) -> bool:
+    """Whether a text can hold a token of that key only if the key stands in the folded text."""
+    return key not in _SHORT_FOR and not key.startswith("#")
 
 
 def _folded(text: str) -> tuple[str, str, Sequence[int]]:
@@ -162,19 +179,24 @@ def _plain(folded: str, match: re.Match[str]) -> Token:
     return Token(f"#{key}" if match[0][0].isdigit() else key, match.start(), match.end())
 
 
-def _english_words(folded: str, shape: str) -> Iterator[Token]:
-    tables = _ENGLISH_TABLES
+def _english_words(folded: str, shape: str) -> list[Token]:
+    words: list[Token] = []
     for match in _ENGLISH.finditer(shape):
         start, end = match.span()
-        if match["number"]:
-            yield from _numeral(match)
-            continue
-        if match["noon"]:
-            yield Token(f"{match['noon']}m", start, end)
-            continue
-        for key in _expanded(folded[start:end]):
-            if key not in tables.dropped:
-                yield Token(key, start, end)
+        if match.lastgroup is None:
+            for key in _keys_of(folded[start:end]):
+                words.append(Token(key, start, end))  # noqa: PERF401 - most words have one
+        elif match["noon"]:
+            words.append(Token(f"{match['noon']}m", start, end))
+        else:
+            words += _numeral(match)
+    return words
+
+
+@lru_cache(maxsize=_REMEMBERED_WORDS)
+def _keys_of(word: str) -> tuple[str, ...]:
+    """Return what a word counts as: nothing, itself, or what it is short for."""
+    return tuple(key for key in _expanded(word) if key not in _ENGLISH_TABLES.dropped)
 
 
 def _expanded(word: str) -> list[str]:
@@ -208,20 +230,25 @@ def _numeral(match: re.Match[str]) -> Iterator[Token]:
         yield Token(match["suffix"], middle, end)
 
 
-def _with_numbers(words: Sequence[Token], shape: str) -> list[Token]:
+def _with_numbers(words: list[Token], shape: str) -> list[Token]:
     """Join the words of each number; a year or a time is said as two, a telephone number digit by digit."""
+    starts = [place for place, word in enumerate(words) if may_begin_number(word.key)]
+    if not starts:
+        return words
     keys = [word.key for word in words]
     joined: list[Token] = []
     at = 0
-    while at < len(words):
-        reach = at + 1
+    for start in starts:
+        if start < at:
+            continue
+        reach = start + 1
         while reach < len(words) and _run_on(words[reach - 1], words[reach], shape):
             reach += 1
-        while at < reach:
-            key, width = read_number(keys, at, reach) or (keys[at], 1)
-            joined.append(Token(key, words[at].start, words[at + width - 1].end))
-            at += width
-    return joined
+        key, width = read_number(keys, start, reach) or (keys[start], 1)
+        joined += words[at:start]
+        at = start + width
+        joined.append(Token(key, words[start].start, words[at - 1].end))
+    return joined + words[at:]
 
 
 def _run_on(left: Token, right: Token, shape: str) -> bool:
@@ -230,19 +257,20 @@ def _run_on(left: Token, right: Token, shape: str) -> bool:
     return between.isspace() or not between or (between == "-" and left.key.isalpha())
 
 
-def _without_repeats(tokens: Sequence[Token]) -> list[Token]:
+def _without_repeats(tokens: Iterable[Token]) -> list[Token]:
     """Let the first of a stutter's words stand for all of it; a number that is said twice may be two."""
     kept: list[Token] = []
+    keys: list[str] = []
     for token in tokens:
+        is_near = token.key in keys[-_MAX_REPEATED_TOKENS:]
         kept.append(token)
-        for width in range(1, _MAX_REPEATED_TOKENS + 1):
-            if len(kept) < 2 * width or kept[-1 - width].key != token.key:
+        keys.append(token.key)
+        for width in range(1, _MAX_REPEATED_TOKENS + 1) if is_near else ():
+            if keys[-width:] != keys[-2 * width : -width]:
                 continue
-            repeated, before = kept[-width:], kept[-2 * width : -width]
-            if [word.key for word in repeated] != [word.key for word in before]:
-                continue
-            if not any(word.is_number for word in repeated):
+            if not any(word.is_number for word in kept[-width:]):
                 kept[-width:] = []
-                kept[-1] = kept[-1]._replace(end=token.end)
+                keys[-width:] = []
+                kept[-1] = msgspec.structs.replace(kept[-1], end=token.end)
             break
     return kept

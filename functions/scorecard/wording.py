@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from scorecard.numerals import may_hold_number
 from scorecard.tokens import Language, language_rules, tokens_of
 
 _WORDING: dict[str, Any] = tomllib.loads(Path(__file__).with_name("wording.toml").read_text("utf-8"))
@@ -69,7 +70,10 @@ class Number(NamedTuple):
 
 def one_line(text: str) -> str:
     """Return text as one line of characters that can be seen, in their usual form."""
-    usual = unicodedata.normalize("NFKC", text[:READ_CHARACTERS])
+    usual = text[:READ_CHARACTERS]
+    if usual.isascii() and usual.isprintable():
+        return " ".join(usual.split())
+    usual = unicodedata.normalize("NFKC", usual)
     seen = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in usual)
     return " ".join(seen.split())
 
@@ -81,6 +85,8 @@ def sentences(text: str) -> list[str]:
 
 def numbers(text: str, language: Language) -> list[Number]:
     """Return the numbers of a text, in digits and, where the language's are known, in words."""
+    if not may_hold_number(text):
+        return []
     text = text.translate(_BRACKETS)
     tokens = tokens_of(text, language)
     written = [text[token.start : token.end].casefold() for token in tokens]

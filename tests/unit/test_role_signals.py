@@ -24,7 +24,7 @@ from tests.unit.examples import REP_AND_CUSTOMER, SAMPLE_CALLS, conversation, mo
 
 import scorecard.role_signals
 from callcoach.transcript import Utterance
-from scorecard.role_signals import points_of, role_signals, signals_found, text_signals
+from scorecard.role_signals import RoleSignal, points_of, role_signals, signals_found, text_signals
 from scorecard.speakers import RoleAssignment
 
 NAMES = {"rep": "Dana Reyes", "customer": "Marcus Lee"}
@@ -88,6 +88,20 @@ def test_every_signal_is_tried() -> None:
     signals = role_signals(**NAMES)
     said = conversation(*(("A", sentence) for sentence in SENTENCES))
     assert {signal for signal, _ in signals_found(said, said, signals)} == {row["id"] for row in table}
+
+
+@pytest.mark.parametrize("signal", role_signals(**NAMES), ids=lambda signal: signal.id)
+@given(data=st.data())
+def test_what_matches_a_signal_holds_one_of_its_words(signal: RoleSignal, data: st.DataObject) -> None:
+    matching = st.from_regex(signal.pattern, fullmatch=True, alphabet=st.characters(codec="ascii"))
+    said = Utterance("A", data.draw(matching.filter(signal.pattern.search)), 0, 1000)
+    assert signals_found([said], [said], [signal])
+
+
+def test_names_that_are_not_ascii_are_found() -> None:
+    signals = role_signals("Çağla", "\u0130nci \u017folar")
+    said = conversation(("A", "Hi inci, I'm ÇAĞLA."), ("B", "We at \u0130nci \u017folar, hi çağla."))
+    assert set(signals_found(said, said, signals)) >= {("greets_rep", "B"), ("says_own_name", "A")}
 
 
 def test_a_signal_counts_at_most_twice() -> None:

@@ -149,7 +149,8 @@ def test_a_word_thrown_in_hides_no_row() -> None:
 def test_words_of_a_row_are_those_whose_middle_it_covers() -> None:
     (said,) = conversation(("B", "one two three four five"))
     (row,) = place_rows([SentimentRow("NEUTRAL", 0.9, 600, 1399)], [said])
-    assert [said.text[word.start : word.end] for word in speech_of([said]).during(row)] == ["two", "three"]
+    speech = speech_of([said])
+    assert speech.text(0, speech.during(row)) == "two three"
 
 
 def test_counts_are_per_side_and_their_shares_of_time() -> None:

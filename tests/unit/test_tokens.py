@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scorecard.tokens import language_rules, tokens_of
+from scorecard.numerals import may_hold_number
+from scorecard.tokens import folded, is_literal, language_rules, tokens_of
 
 ENGLISH = language_rules("en_us")
 
@@ -145,3 +146,28 @@ def test_any_text_has_tokens_in_order(text: str, language: str | None) -> None:
     tokens = tokens_of(text, language_rules(language))
     assert all(token.key and 0 <= token.start < token.end <= len(text) for token in tokens)
     assert [token.start for token in tokens] == sorted(token.start for token in tokens)
+
+
+# What is short for something, glued, numbered, folded or in brackets.
+wordings = st.lists(
+    st.sampled_from(
+        """
+        we lost it's they'll can't ain't 'cause 'em okay dunno % & 5% 10:30 -3 5k $1,500 a.m. p. m. per cent o'clock
+        twenty five hundred first a minus oh one-two caf\u00e9 \uff57\uff45 so\u200bft [x] <b> \u65e5\u672c \u0130 \u017fo
+        """.split()  # noqa: SIM905 - a list would take a page
+    )
+    | st.text(max_size=4),
+    max_size=8,
+).map(" ".join)
+
+
+@given(wordings, st.sampled_from(["en_us", "de", "ja", None]))
+def test_literal_tokens_stand_in_the_folded_text(text: str, language: str | None) -> None:
+    assert all(
+        token.key in folded(text) for token in tokens_of(text, language_rules(language)) if is_literal(token.key)
+    )
+
+
+@given(wordings, st.sampled_from(["en_us", "de"]))
+def test_text_that_may_hold_no_number_holds_none(text: str, language: str) -> None:
+    assert may_hold_number(text) or not any(token.is_number for token in tokens_of(text, language_rules(language)))

@@ -8,9 +8,11 @@ import json
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, TypeVar
+from functools import lru_cache
+from itertools import chain, repeat
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -34,6 +36,7 @@ _SHARED_WORDS = 0.8
 _REACH_WORDS = 400
 # A row is a sentence: what is longer is not looked for, which bounds the work.
 _ROW_WORDS = 100
+_REMEMBERED_WORDS = 10_000
 _SPEAKER_TAG = re.compile(r"\[speaker:[^\[\]]*\]", re.IGNORECASE)
 _SPOKEN = re.compile(r"\w+(?:['’]\w+)*")
 
@@ -248,11 +251,12 @@ def _fitting(said: object, struct_type: type[StructType]) -> StructType:
     return struct_type(**values)
 
 
-class _SpokenWord(msgspec.Struct, frozen=True, gc=False):
-    token: str
-    utterance: int
-    start_ms: int
-    end_ms: int
+class _Spoken(NamedTuple):
+    """All words of a call in order of time, cut into tokens: of each its word, and the index of its utterance."""
+
+    tokens: list[str]
+    words: list[Word]
+    utterances: list[int]
 
 
 def timed_rows(rows: Sequence[SentimentRow], utterances: Sequence[Utterance]) -> list[SentimentRow]:
@@ -264,7 +268,7 @@ def timed_rows(rows: Sequence[SentimentRow], utterances: Sequence[Utterance]) ->
     if all(row.is_timed or not row.text for row in rows):
         return [_row_at(row, row.start_ms, row.end_ms) for row in rows]
     spoken = _spoken_words(utterances)
-    starts = [word.start_ms for word in spoken]
+    starts = [word.start_ms for word in spoken.words]
     position = 0
     timed = []
     for row in rows:
@@ -273,7 +277,7 @@ def timed_rows(rows: Sequence[SentimentRow], utterances: Sequence[Utterance]) ->
             position = bisect_left(starts, end_ms or 0)
         elif span := _place_of(row.text or "", spoken, position):
             first, position = span
-            start_ms, end_ms = spoken[first].start_ms, spoken[position - 1].end_ms
+            start_ms, end_ms = spoken.words[first].start_ms, spoken.words[position - 1].end_ms
         timed.append(_row_at(row, start_ms, end_ms))
     return timed
 
@@ -282,60 +286,65 @@ def _row_at(row: SentimentRow, start_ms: int | None, end_ms: int | None) -> Sent
     return SentimentRow(row.sentiment, row.confidence, start_ms, end_ms)
 
 
-def _spoken_words(utterances: Sequence[Utterance]) -> list[_SpokenWord]:
-    """Return all words in order of time; where there are no times of words, by their place among the characters."""
-    spoken = []
+def _spoken_words(utterances: Sequence[Utterance]) -> _Spoken:
+    """Return all words; where there are no times of words, by their place among the characters."""
+    spoken = _Spoken([], [], [])
     for index, utterance in sorted(enumerate(utterances), key=lambda numbered: numbered[1].start_ms):
-        timed: Iterable[tuple[str, int, int]]
-        if utterance.words:
-            timed = ((word.text, word.start_ms, word.end_ms) for word in utterance.words)
-        else:
-            length_ms, characters = utterance.end_ms - utterance.start_ms, max(len(utterance.text), 1)
-            timed = (
-                (
-                    found[0],
-                    utterance.start_ms + length_ms * found.start() // characters,
-                    utterance.start_ms + length_ms * found.end() // characters,
-                )
-                for found in _SPOKEN.finditer(utterance.text)
-            )
-        spoken += [
-            _SpokenWord(token, index, start_ms, end_ms)
-            for text, start_ms, end_ms in timed
-            for token in _SPOKEN.findall(text.casefold())
-        ]
+        words = utterance.words or _evenly_timed(utterance)
+        tokens = [_tokens(word.text) for word in words]
+        spoken.tokens.extend(chain.from_iterable(tokens))
+        spoken.words.extend([word for word, cut in zip(words, tokens, strict=True) for _ in cut])
+        spoken.utterances.extend(repeat(index, len(spoken.words) - len(spoken.utterances)))
     return spoken
 
 
-def _place_of(text: str, spoken: Sequence[_SpokenWord], position: int) -> tuple[int, int] | None:
+def _evenly_timed(utterance: Utterance) -> list[Word]:
+    length_ms, characters = utterance.end_ms - utterance.start_ms, max(len(utterance.text), 1)
+    return [
+        Word(
+            found[0],
+            utterance.start_ms + length_ms * found.start() // characters,
+            utterance.start_ms + length_ms * found.end() // characters,
+        )
+        for found in _SPOKEN.finditer(utterance.text)
+    ]
+
+
+@lru_cache(maxsize=_REMEMBERED_WORDS)
+def _tokens(word: str) -> list[str]:
+    """Return what of a word is compared. A call has about a thousand different ones."""
+    return _SPOKEN.findall(word.casefold())
+
+
+def _place_of(text: str, spoken: _Spoken, position: int) -> tuple[int, int] | None:
     """Return the bounds (first, past) of the nearest place among the spoken words that holds a row's words."""
     tokens = Counter(_SPOKEN.findall(_SPEAKER_TAG.sub(" ", text).casefold()))
     if tokens.total() > _ROW_WORDS:
         return None
     enough = max(_SHARED_WORDS * tokens.total(), 1)
-    ahead = range(position, min(position + _REACH_WORDS, len(spoken)))
-    behind = range(min(position, len(spoken)) - 1, max(position - _REACH_WORDS, 0) - 1, -1)
+    ahead = range(position, min(position + _REACH_WORDS, len(spoken.tokens)))
+    behind = range(min(position, len(spoken.tokens)) - 1, max(position - _REACH_WORDS, 0) - 1, -1)
     for near in (*ahead, *behind):
         if _shared(tokens, spoken, near)[0] >= enough:
             # The place may begin a few words before or after the first start that holds enough.
             slack = min(tokens.total() - int(enough) + 1, _REACH_WORDS)
-            starts = range(max(near - slack, 0), min(near + slack + 1, len(spoken)))
+            starts = range(max(near - slack, 0), min(near + slack + 1, len(spoken.tokens)))
             first = max(starts, key=lambda start: _shared(tokens, spoken, start)[0])
             return first, _shared(tokens, spoken, first)[1]
     return None
 
 
-def _shared(tokens: Counter[str], spoken: Sequence[_SpokenWord], first: int) -> tuple[int, int]:
+def _shared(tokens: Counter[str], spoken: _Spoken, first: int) -> tuple[int, int]:
     """Return how many of the tokens are said from there on in the same utterance, and where the last of them ends."""
-    if spoken[first].token not in tokens:
+    if spoken.tokens[first] not in tokens:
         return 0, first
     missing = Counter(tokens)
     shared, past = 0, first
-    for at in range(first, min(first + tokens.total(), len(spoken))):
-        if spoken[at].utterance != spoken[first].utterance:
+    for at in range(first, min(first + tokens.total(), len(spoken.tokens))):
+        if spoken.utterances[at] != spoken.utterances[first]:
             break
-        if missing[spoken[at].token] > 0:
-            missing[spoken[at].token] -= 1
+        if missing[spoken.tokens[at]] > 0:
+            missing[spoken.tokens[at]] -= 1
             shared, past = shared + 1, at + 1
     return shared, past
 
