@@ -12,7 +12,7 @@ from tests.integration.operator_commands import run, shell
 from tests.integration.stack import Stack, running_stack
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("forget", "pause", "resume")
+COMMANDS = ("drop", "forget", "open", "pause", "redrive", "resume", "show", "status", "submit", "watch")
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +79,9 @@ def test_help_says_what_each_command_does(stack: Stack) -> None:
     for command in COMMANDS:
         assert f"  {command} " in answer.out
         text = run(stack.cloud, command, "--help").out
-        for option in ("--stack", "--region", "--json"):
+        for option in ("--stack", "--region", "--endpoint-url"):
             assert option in text
+        assert ("--json" in text) == (command != "watch")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """python -m callcoach: the commands of those who run callcoach."""
 
+import io
 import sys
 
 try:
@@ -11,5 +12,10 @@ except ModuleNotFoundError as missing:
         " then .venv/bin/python -m callcoach; anywhere else: pip install boto3 click rich and what"
         " layers/callcoach/requirements.txt lists"
     )
+
+# What a terminal cannot write becomes a question mark, and no error.
+for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
 
 callcoach(prog_name="python -m callcoach")

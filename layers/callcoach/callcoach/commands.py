@@ -16,7 +16,10 @@ import click
 import msgspec
 from botocore import exceptions as aws
 
+from callcoach.commands_drop import drop
+from callcoach.commands_scorecard import open_report, show
 from callcoach.commands_status import status, watch
+from callcoach.commands_work import redrive, submit
 from callcoach.deployed import Answer, Deployed, about_a_stack, err, printing
 from callcoach.errors import (
     AccountRefused,
@@ -84,7 +87,14 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (aws.BotoCoreError, aws.ClientError, CallCoachError, StackNotFound, msgspec.MsgspecError) as fault:
+        except (
+            boto3.exceptions.Boto3Error,
+            aws.BotoCoreError,
+            aws.ClientError,
+            CallCoachError,
+            StackNotFound,
+            msgspec.MsgspecError,
+        ) as fault:
             raise click.ClickException(_explained(fault)) from fault
 
 
@@ -95,7 +105,7 @@ def callcoach(context: click.Context) -> None:
     context.obj = boto3.session.Session
 
 
-for command in (status, watch):
+for command in (status, watch, show, open_report, drop, submit, redrive):
     callcoach.add_command(command)
 
 
@@ -164,7 +174,7 @@ def _told_of(recording: str, forgotten: Forgotten, stack: Stack) -> str:
     return "\n".join(lines)
 
 
-@callcoach.command()
+@callcoach.command(short_help="Ask nothing of AssemblyAI until you resume.")
 @click.option("--reason", default="", help="Why, for those who come upon it.")
 @about_a_stack
 @printing

@@ -50,7 +50,7 @@ def status(deployed: Deployed, *, recording: str | None, since: datetime | None,
     return Answer(msgspec.to_builtins(shown), StatusView(shown, now))
 
 
-@click.command()
+@click.command(short_help="Show status until you press Ctrl-C.")
 @_since
 @click.option(
     "--every",

@@ -1,0 +1,127 @@
+"""Recordings of which nothing came get the event that they should have had.
+
+S3's event orders the drops under one name by its sequencer, so ours has to have one: later than that of any outcome
+that is written, earlier than any that S3 may still send, and the same each time for the same content. A sequencer is
+compared as text that is padded with zeros on its right (documents.is_earlier), so it is the last known one with
+something behind it; where none is known it begins with more zeros than any of S3's, which begin with a date.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from callcoach.acceptance import refusal
+from callcoach.calls import Calls
+from callcoach.documents import is_earlier
+from callcoach.traces import Listed, Progress, Traces
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+# By AssemblyAI's list prices of 2026, as README.md says; a channel for each side is transcribed on its own.
+HOUR_USD = 0.40
+SECOND_CHANNEL_HOUR_USD = 0.21
+
+# What a second of speech mostly takes: compressed, and as plain samples.
+COMPRESSED_BYTES_PER_SECOND = 8_000
+PLAIN_BYTES_PER_SECOND = 32_000
+_PLAIN_SUFFIXES = (".aif", ".aiff", ".au", ".wav")
+
+# No sequencer of S3 begins with so many.
+_FIRST = "0" * 8
+
+_BATCH = 10
+_SENDERS = 10
+
+
+class Backfill(msgspec.Struct, frozen=True):
+    """Which recordings are submitted, and why the others are not: their state, or why SubmitFunction would refuse."""
+
+    submitted: dict[str, Listed]
+    skipped: dict[str, str]
+
+    @property
+    def size_bytes(self) -> int:
+        """How large they are together."""
+        return sum(listed.size_bytes for listed in self.submitted.values())
+
+    @property
+    def hours(self) -> float:
+        """About how many hours of sound they are."""
+        return sum(_seconds(key, listed.size_bytes) for key, listed in self.submitted.items()) / 3600
+
+
+def plan_backfill(found: Mapping[str, Traces], calls: Calls, *, named: bool) -> Backfill:
+    """Choose the recordings of which nothing came.
+
+    named: somebody named each of them, so of a file whose type S3 may know better SubmitFunction decides.
+    """
+    waiting = set(calls.not_submitted(found))
+    submitted: dict[str, Listed] = {}
+    skipped: dict[str, str] = {}
+    for key, traces in found.items():
+        recording = traces.recording
+        if recording is None:
+            skipped[key] = "recording_gone"
+        elif key not in waiting:
+            skipped[key] = traces.outcome[0] if traces.outcome else "submitted"
+        elif (reason := refusal(key, recording.size_bytes)) and not (named and reason == "not_a_recording"):
+            skipped[key] = reason
+        else:
+            submitted[key] = recording
+    return Backfill(submitted, skipped)
+
+
+def last_sequencer(key: str, traces: Traces, calls: Calls) -> str:
+    """Return the latest sequencer in what is written about a recording; "" where there is none."""
+    records = (calls.submission(key, traces), calls.failure(key, traces))
+    submitted, failed = ((record.sequencer if record else None) or "" for record in records)
+    return failed if is_earlier(submitted, failed) else submitted
+
+
+def object_created(bucket: str, key: str, recording: Listed, last: str) -> str:
+    """Return the message that S3's event about a recording would be. last: the latest sequencer that is known."""
+    content = hashlib.sha256(recording.etag.encode()).hexdigest()[:8]
+    sequencer = f"{last or _FIRST}{int(recording.written_at.timestamp()):08X}{content.upper()}"
+    dropped = {"key": key, "etag": recording.etag, "size": recording.size_bytes, "sequencer": sequencer}
+    detail = {"bucket": {"name": bucket}, "object": dropped}
+    # In ASCII: SQS refuses some of the characters that a key may have.
+    return json.dumps({"source": "callcoach", "detail-type": "Object Created", "detail": detail})
+
+
+def send(client: "SQSClient", queue_url: str, bodies: Mapping[str, str], progress: Progress) -> list[str]:
+    """Send a message for each recording, and return those whose message the queue did not take."""
+    keys = list(bodies)
+    batches = [keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH)]
+    left: list[str] = []
+
+    def send_batch(batch: Sequence[str]) -> Iterable[str]:
+        entries = [{"Id": str(number), "MessageBody": bodies[key]} for number, key in enumerate(batch)]
+        answer = client.send_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
+        return [batch[int(failed["Id"])] for failed in answer.get("Failed", [])]
+
+    with ThreadPoolExecutor(_SENDERS) as pool:
+        for number, failed in enumerate(pool.map(send_batch, batches), start=1):
+            left.extend(failed)
+            progress("recordings sent", min(number * _BATCH, len(keys)), len(keys))
+    return left
+
+
+def cost(plan: Backfill, *, two_channels: bool) -> str:
+    """Return in words about what AssemblyAI takes for recordings, by their sizes alone."""
+    usd = plan.hours * (HOUR_USD + (SECOND_CHANNEL_HOUR_USD if two_channels else 0))
+    plural = "" if len(plan.submitted) == 1 else "s"
+    return (
+        f"{len(plan.submitted)} recording{plural}, {plan.size_bytes / 1e6:,.1f} MB: about {plan.hours:,.1f} hours of"
+        f" sound if compressed as usual,\nwhich AssemblyAI transcribes and coaches for about {usd:,.2f} USD."
+    )
+
+
+def _seconds(key: str, size_bytes: int) -> float:
+    is_plain = PurePosixPath(key).suffix.lower() in _PLAIN_SUFFIXES
+    return size_bytes / (PLAIN_BYTES_PER_SECOND if is_plain else COMPRESSED_BYTES_PER_SECOND)

@@ -1,0 +1,167 @@
+"""python -m callcoach submit and redrive: putting recordings on their way, and back on it."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+
+import click
+import msgspec
+
+from callcoach.backfill import Backfill, cost, last_sequencer, object_created, plan_backfill, send
+from callcoach.deployed import Answer, Deployed, When, about_a_stack, err, printing, telling_progress
+from callcoach.moments import age
+from callcoach.plain_text import printable
+from callcoach.queues import waiting
+from callcoach.redriving import DeadLetter, Redriver, chosen
+from callcoach.status import words
+from callcoach.traces import Tracer, Traces
+
+_yes = click.option("--yes", is_flag=True, help="Do not ask first.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+
+
+@click.command(short_help="Submit recordings of which nothing came.")
+@click.argument("recordings", metavar="[KEY]...", nargs=-1)
+@click.option("--prefix", help="All recordings whose names begin with this.")
+@click.option("--since", type=When(), help="All that were dropped since then: 24h, 30d, 2026-05-06.")
+@_dry_run
+@_yes
+@about_a_stack
+@printing
+def submit(
+    deployed: Deployed,
+    *,
+    recordings: Sequence[str],
+    prefix: str | None,
+    since: datetime | None,
+    dry_run: bool,
+    yes: bool,
+) -> Answer:
+    """Submit recordings of which nothing came: dropped before the stack was there, or their event was lost.
+
+    KEY is a recording's whole name in its bucket. What was submitted, scored or has failed is left as it is; drop a
+    failed one again to try again. May be repeated: nothing is submitted twice.
+    """
+    if bool(recordings) == (prefix is not None or since is not None):
+        raise click.UsageError("Name recordings, or choose them by --prefix or --since.")
+    stack = deployed.stack
+    with telling_progress() as progress:
+        tracer, calls = deployed.tracer(progress), deployed.calls(progress)
+        found = _found(deployed, tracer, recordings, prefix or "", since)
+        plan = plan_backfill(found, calls, named=bool(recordings))
+        queue = waiting(deployed.sqs, {"RecordingsQueue": stack.queue_urls["RecordingsQueue"]})["RecordingsQueue"]
+    if dry_run or not plan.submitted:
+        would = sorted(plan.submitted)
+        lines = [f"Would be submitted: {printable(key, 1024)}" for key in would]
+        return Answer(
+            {"stack": stack.name, "would_submit": would, "submitted": [], "skipped": plan.skipped},
+            "\n".join([*lines, *_skipped(plan)]) or "There is nothing to submit.",
+        )
+    if not yes:
+        if queue.visible or queue.hidden:
+            err.print("Messages wait in RecordingsQueue; some may be about these recordings. None is paid for twice.")
+        err.print(cost(plan, two_channels=stack.parameters["RepChannel"] != "0"))
+        err.print("Everybody who is subscribed gets an e-mail about each.")
+        click.confirm(f"Submit them to the stack {stack.name}?", abort=True, err=True)
+    with telling_progress() as progress:
+        bodies = {
+            key: object_created(stack.recordings_bucket, key, listed, last_sequencer(key, found[key], calls))
+            for key, listed in plan.submitted.items()
+        }
+        left = send(deployed.sqs, stack.queue_urls["RecordingsQueue"], bodies, progress)
+    sent = sorted(set(bodies) - set(left))
+    return Answer(
+        {"stack": stack.name, "submitted": sent, "skipped": plan.skipped},
+        "\n".join([f"{_counted(len(sent))} on the way: python -m callcoach watch", *_skipped(plan)]),
+        f"the queue did not take {_counted(len(left))}. Give the command once more." if left else "",
+    )
+
+
+def _found(
+    deployed: Deployed, tracer: Tracer, recordings: Sequence[str], prefix: str, since: datetime | None
+) -> dict[str, Traces]:
+    if not recordings:
+        return {key: traces for key, traces in tracer.all(prefix).items() if not since or traces.began_at >= since}
+    found = {}
+    for key in recordings:
+        traces = tracer.of(key)
+        if traces is None:
+            raise click.ClickException(deployed.unknown(key))
+        found[key] = traces
+    return found
+
+
+def _skipped(plan: Backfill) -> list[str]:
+    """Return a line for each reason; a few recordings are named."""
+    by_reason: dict[str, list[str]] = {}
+    for key, reason in sorted(plan.skipped.items()):
+        by_reason.setdefault(reason, []).append(printable(key, 1024))
+    return [
+        f"Left as it is ({words(reason)}): {keys[0] if len(keys) == 1 else _counted(len(keys))}"
+        for reason, keys in by_reason.items()
+    ]
+
+
+def _counted(recordings: int) -> str:
+    return f"{recordings} recording{'' if recordings == 1 else 's'}"
+
+
+@click.command(short_help="Move messages that were given up back to their queues.")
+@click.argument("recordings", metavar="[KEY]...", nargs=-1)
+@click.option("--discard", is_flag=True, help="Delete the messages that cannot be redriven.")
+@_dry_run
+@_yes
+@about_a_stack
+@printing
+def redrive(deployed: Deployed, *, recordings: Sequence[str], discard: bool, dry_run: bool, yes: bool) -> Answer:
+    """List the messages in both dead-letter queues, and move them back to where they came from.
+
+    KEY takes those about one recording. Mend what made them fail first. What was paid for is not paid for again, and a
+    scorecard replaces the failure that was told. A malformed message can only be discarded.
+    """
+    redriver = Redriver(deployed.sqs, deployed.stack.queue_urls)
+    with closing(redriver):
+        letters = chosen(redriver.hold(), recordings)
+        movable = [letter for letter in letters if letter.can_be_redriven]
+        others = [letter for letter in letters if not letter.can_be_redriven]
+        unknown = set(recordings) - {letter.recording for letter in letters}
+        if unknown:
+            raise click.ClickException(f"no message that can be seen is about {', '.join(sorted(unknown))}.")
+        now = datetime.now(UTC)
+        document: dict[str, object] = {
+            "stack": deployed.stack.name,
+            "messages": [_told(letter) for letter in letters],
+            "redriven": 0,
+            "discarded": 0,
+        }
+        table = "\n".join(_line(letter, now) for letter in letters)
+        hint = f"\n{len(others)} cannot be redriven: --discard deletes them." if others and not discard else ""
+        if dry_run or not (movable or (discard and others)):
+            return Answer(document, table + hint if letters else "Both dead-letter queues are empty.")
+        if not yes:
+            err.print(table)
+            ends = f" and delete {len(others)}" if discard and others else ""
+            click.confirm(
+                f"Redrive {len(movable)} message{'' if len(movable) == 1 else 's'}{ends}?", abort=True, err=True
+            )
+        redriver.move(movable)
+        if discard:
+            redriver.discard(others)
+    document |= {"redriven": len(movable), "discarded": len(others) if discard else 0}
+    return Answer(document, f"{len(movable)} redriven, {document['discarded']} discarded.{hint}")
+
+
+def _told(letter: DeadLetter) -> dict[str, object]:
+    return {
+        "queue": letter.queue,
+        "message_id": letter.message_id,
+        "recording": letter.recording,
+        "reason": letter.reason,
+        "sent_at": msgspec.to_builtins(letter.sent_at),
+        "can_be_redriven": letter.can_be_redriven,
+    }
+
+
+def _line(letter: DeadLetter, now: datetime) -> str:
+    about = printable(letter.recording, 1024) if letter.recording else f"message {letter.message_id}"
+    return f"{letter.queue:<14} {age(letter.sent_at, now):>7}  {words(letter.reason):<24} {about}"
