@@ -27,6 +27,13 @@ def test_what_is_said_is_what_the_function_reads(rep: str, customer: str) -> Non
     assert (read.rep, read.customer, read.team, read.call_type) == (rep, customer, None, "demo")
 
 
+def test_a_long_name_stays_on_one_line() -> None:
+    said = metadata({"rep": "é" * 100})
+
+    assert said["rep"].isprintable()
+    assert call_details(stored(said)).rep == "é" * 100
+
+
 def test_more_than_s3_stores_is_refused() -> None:
     assert metadata({"rep": "a" * (METADATA_LIMIT_BYTES - 3)})
     with pytest.raises(ValueError, match="longer than the 2 KB"):
