@@ -101,6 +101,16 @@ def test_the_latest_counts(written: Sequence[float | None], state: CallState, si
     assert calls(shelf()).not_submitted(found) == ([KEY] if state == "dropped" else [])
 
 
+@pytest.mark.parametrize("spoilt", [b"", b"{}", b"<html>", b"\xff"])
+def test_a_record_that_nobody_can_read_hides_nothing_else(spoilt: bytes) -> None:
+    documents = Shelf({"submissions": spoilt, "failures": spoilt})
+    found = {"a": traces(0, 1, None, None), "b": traces(0, 1, None, 2), "c": traces(0, 1, 2, None)}
+
+    described = calls(documents).described(found, T0 + timedelta(days=1))
+
+    assert {call.recording: call.state for call in described} == {"a": "transcribing", "b": "failed", "c": "scored"}
+
+
 def test_another_content_under_a_name_is_dropped_anew() -> None:
     """Of the call that was there before, only who it may be with is told."""
     found = {KEY: Traces(at(5, "two"), at(1), at(2))}

@@ -27,6 +27,7 @@ STATES: tuple[CallState, ...] = ("dropped", "transcribing", "overdue", "scored",
 _READERS = 10
 
 Read = TypeVar("Read")
+Record = TypeVar("Record", Submission, Failure)
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -71,14 +72,12 @@ class Calls:
         return sorted(key for key, changes_nothing in zip(later, again, strict=True) if not changes_nothing)
 
     def submission(self, recording: str, traces: Traces) -> Submission | None:
-        """Return the record of the last submission."""
-        body = self._read("submissions", recording, traces.submissions)
-        return msgspec.json.decode(body, type=Submission) if body else None
+        """Return the record of the last submission; None when nothing can read it, too."""
+        return _decoded(self._read("submissions", recording, traces.submissions), Submission)
 
     def failure(self, recording: str, traces: Traces) -> Failure | None:
-        """Return the record of the last failure."""
-        body = self._read("failures", recording, traces.failures)
-        return msgspec.json.decode(body, type=Failure) if body else None
+        """Return the record of the last failure; None when nothing can read it, too."""
+        return _decoded(self._read("failures", recording, traces.failures), Failure)
 
     def _described(self, key: str, traces: Traces, now: datetime) -> Call:
         submission = self.submission(key, traces)
@@ -138,6 +137,14 @@ class Calls:
         return results
 
 
+def _decoded(body: bytes | None, record_type: type[Record]) -> Record | None:
+    """Return a record. One that somebody has spoilt must not hide what became of all others."""
+    try:
+        return msgspec.json.decode(body, type=record_type) if body else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 def _state(
     traces: Traces, submission: Submission | None, now: datetime, *, is_dropped: bool
 ) -> tuple[CallState, datetime]:
@@ -148,5 +155,8 @@ def _state(
             return outcome[0], outcome[1].written_at
         if submitted and submission:
             overdue_at = submitted.written_at + timedelta(seconds=submission.overdue_after_seconds)
-            return ("overdue", overdue_at) if overdue_at < now else ("transcribing", submitted.written_at)
+            if overdue_at < now:
+                return "overdue", overdue_at
+        if submitted:
+            return "transcribing", submitted.written_at
     return "dropped", traces.began_at
