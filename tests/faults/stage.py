@@ -161,14 +161,16 @@ class Stage:
     def settle(self) -> None:
         """Wait until no function works, no message is visible, and AssemblyAI has nothing in hand."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        quiet_since = time.monotonic()
-        while time.monotonic() - quiet_since < QUIET_SECONDS:
+        quiet_since = None
+        while quiet_since is None or time.monotonic() - quiet_since < QUIET_SECONDS:
             if time.monotonic() > deadline:
                 raise TimeoutError("the stack does not come to rest")
+            time.sleep(0.005)
             # AssemblyAI first: what it sends is then seen in the queue.
             if self._assemblyai_is_busy() or self.stack.cloud.is_busy:
+                quiet_since = None
+            elif quiet_since is None:
                 quiet_since = time.monotonic()
-            time.sleep(0.005)
 
     def _assemblyai_is_busy(self) -> bool:
         stand_in = self.stack.stand_in
