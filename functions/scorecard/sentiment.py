@@ -134,7 +134,7 @@ def _twice_the_middle(word: Word | SpokenWord) -> int:
 
 def _is_spaced(utterance: Utterance) -> bool:
     words = [word.text for word in utterance.words]
-    return bool(words) and utterance.text.split(" ") == words == utterance.text.split()
+    return bool(words) and utterance.text.split() == words and " ".join(words) == utterance.text
 
 
 class ShiftCandidate(msgspec.Struct, frozen=True):

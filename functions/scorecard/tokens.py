@@ -128,7 +128,7 @@ def _folded(text: str) -> tuple[str, str, Sequence[int]]:
     """
     if text.isascii():
         folded = text.lower().replace("`", "'")
-        return folded, _TAG.sub(_blank, folded), range(len(text) + 1)
+        return folded, _without_tags(folded), range(len(text) + 1)
     characters: list[str] = []
     shapes: list[str] = []
     offsets: list[int] = []
@@ -144,7 +144,7 @@ def _folded(text: str) -> tuple[str, str, Sequence[int]]:
             shapes.append("x" if shape == "mark" else shape)
             offsets.append(offset)
     offsets.append(len(text))
-    return "".join(characters), _TAG.sub(_blank, "".join(shapes)), offsets
+    return "".join(characters), _without_tags("".join(shapes)), offsets
 
 
 @cache
@@ -166,6 +166,11 @@ def _shape(part: str) -> str:
     if unicodedata.category(part).startswith("M"):
         return "mark"
     return "x" if part.isalnum() else " "
+
+
+def _without_tags(shape: str) -> str:
+    """Return shapes with blanks for what stands in brackets; few texts have any."""
+    return _TAG.sub(_blank, shape) if "[" in shape or "<" in shape else shape
 
 
 def _blank(match: re.Match[str]) -> str:

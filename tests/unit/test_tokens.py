@@ -153,7 +153,7 @@ wordings = st.lists(
     st.sampled_from(
         """
         we lost it's they'll can't ain't 'cause 'em okay dunno % & 5% 10:30 -3 5k $1,500 a.m. p. m. per cent o'clock
-        twenty five hundred first a minus oh one-two caf\u00e9 \uff57\uff45 so\u200bft [x] <b> \u65e5\u672c \u0130 \u017fo
+        twenty five hundred first a minus oh one-two caf\u00e9 \uff57 so\u200bft [x] <b> \u65e5\u672c \u0130 \u017fo
         """.split()  # noqa: SIM905 - a list would take a page
     )
     | st.text(max_size=4),
