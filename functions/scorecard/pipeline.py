@@ -1,10 +1,10 @@
 """From a callback to a scorecard in S3 and an e-mail: the steps in order, and what is stored between them."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -16,7 +16,7 @@ from callcoach.assemblyai import (
     IdentificationAnswer,
 )
 from callcoach.aws_faults import passing_fault
-from callcoach.documents import Failure, Submission, encode, is_earlier
+from callcoach.documents import Failure, Submission, encode
 from callcoach.errors import NotFinished, PermanentError, Postponed, RateLimited, RequestRefused
 from callcoach.failures import Failures
 from callcoach.idempotency import Outcome
@@ -29,10 +29,11 @@ from callcoach.resubmission import RESUBMIT_DELAY_SECONDS, may_resubmit, resubmi
 from callcoach.slots import Slots
 from callcoach.state import Progress, State
 from callcoach.storage import Documents
-from callcoach.transcript import SpeakerIdentification, Transcript, decode_transcript, identified, storable
+from callcoach.transcript import SpeakerIdentification, Transcript, identified, storable
 from callcoach.work import GaveUp
 from scorecard.callback import Callback, read_callback
 from scorecard.coach import CoachAttempt
+from scorecard.earlier import Earlier, Replies, failure_before, left_by_earlier_runs, was_begun, written_scorecard
 from scorecard.mail import message_attributes, render_mail
 from scorecard.readiness import NEVER_FINISHED, require_finished, transcript_deleted
 from scorecard.report import render_report
@@ -58,13 +59,6 @@ MOST_UNANSWERED = 2
 FINISHING_SECONDS = 30.0
 
 
-class Replies(msgspec.Struct, frozen=True):
-    """replies/<recording key>.json: what the coach answered, verbatim."""
-
-    transcript_id: str
-    attempts: list[CoachAttempt]
-
-
 class CallFailed(Exception):
     """There will be no scorecard of this submission, for the reason that fault gives."""
 
@@ -77,8 +71,8 @@ class CallFailed(Exception):
 class _Run(msgspec.Struct, frozen=True):
     """One run of the work on a call.
 
-    begun: an earlier run may have stored some of the results. ends_at: when Lambda kills it, in the seconds of
-    time.monotonic(). The rest is what earlier runs have left: the failure that was told, who speaks, what was answered.
+    ends_at: when Lambda kills it, in the seconds of time.monotonic(); pool: works beside it; earlier: what runs before
+    it have left; failed_before: the failure that was told, if one was.
     """
 
     callback: Callback
@@ -86,18 +80,24 @@ class _Run(msgspec.Struct, frozen=True):
     progress: Progress
     assemblyai: AssemblyAI
     slots: Slots
-    begun: bool
     ends_at: float
-    failed_before: Failure | None = None
-    identification: SpeakerIdentification | None = None
-    earlier_attempts: Sequence[CoachAttempt] = ()
+    pool: ThreadPoolExecutor
+    earlier: Earlier
+    failed_before: "Future[Failure | None]"
 
 
-class _Heard(msgspec.Struct, frozen=True):
+class _Speakers(NamedTuple):
+    """What AssemblyAI says about who speaks. is_kept: the table has it, so a later run need not ask again."""
+
+    answer: IdentificationAnswer
+    is_kept: bool
+
+
+class _Heard(NamedTuple):
     """A transcript, and who speaks in it if that was asked for at the same time."""
 
     transcript: Transcript
-    answer: IdentificationAnswer | None
+    speakers: _Speakers | None
 
 
 class Scorer:
@@ -157,7 +157,7 @@ class Scorer:
                 callback=callback,
                 submission=submission,
                 progress=progress,
-                begun=_was_begun(message, callback, submission, progress),
+                begun=was_begun(message, callback, submission, progress),
                 ends_at=time.monotonic() + context.get_remaining_time_in_millis() / 1000,
                 served=served,
             )
@@ -174,7 +174,7 @@ class Scorer:
         submission = msgspec.json.decode(body, type=Submission) if body else None
         if submission is None or submission.transcript_id != callback.transcript_id:
             return
-        if self._scorecard(submission) is not None:
+        if written_scorecard(self._documents, submission) is not None:
             return
         self._state.close_job(submission.open_job)
         self._failures.record(
@@ -223,17 +223,22 @@ class Scorer:
         served: set[str],
     ) -> Outcome:
         assemblyai = self._assemblyai()
-        run = _Run(
-            callback=callback,
-            submission=submission,
-            progress=progress,
-            assemblyai=assemblyai,
-            slots=Slots(self._state, scoring_id(callback.transcript_id), progress, self._per_minute),
-            begun=begun,
-            ends_at=ends_at,
-        )
         try:
-            return identity | {"outcome": self._outcome(run)}
+            with ThreadPoolExecutor(max_workers=4) as pool:
+                failed_before = pool.submit(failure_before, self._documents, submission)
+                earlier = left_by_earlier_runs(self._documents, submission, progress, pool) if begun else Earlier()
+                run = _Run(
+                    callback=callback,
+                    submission=submission,
+                    progress=progress,
+                    assemblyai=assemblyai,
+                    slots=Slots(self._state, scoring_id(callback.transcript_id), progress, self._per_minute),
+                    ends_at=ends_at,
+                    pool=pool,
+                    earlier=earlier,
+                    failed_before=failed_before,
+                )
+                return identity | {"outcome": self._outcome(run)}
         except CallFailed as failed:
             if failed.fault.reason == NEVER_FINISHED:
                 raise
@@ -248,69 +253,18 @@ class Scorer:
 
     def _outcome(self, run: _Run) -> str:
         """Score a call, or find that an earlier run has done so; return the scorecard's status."""
-        run, finished = self._with_results(run)
-        if finished is None:
-            heard = self._hear(run)
-            scorecard = self._score_submission(run, heard)
+        scorecard = run.earlier.scorecard
+        if scorecard is None:
+            scorecard = self._score_submission(run, self._hear(run))
             logger.info("scored", transcript_id=run.submission.transcript_id, status=scorecard.status)
             count("ScorecardsWritten")
-        else:
-            scorecard = finished
         if self._settings.delete_at_assemblyai:
             run.assemblyai.delete_transcript(run.submission.transcript_id)
-        self._tell(scorecard, run.failed_before)
-        if run.failed_before:
+        failed_before = run.failed_before.result()
+        self._tell(scorecard, failed_before)
+        if failed_before:
             self._documents.delete("failures", run.submission.recording)
         return scorecard.status
-
-    def _with_results(self, run: _Run) -> tuple[_Run, Scorecard | None]:
-        """Return the run with what earlier runs have left, and their scorecard if they came so far."""
-        if not run.begun:
-            return msgspec.structs.replace(run, failed_before=self._failed_before(run.submission)), None
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            failed_before = pool.submit(self._failed_before, run.submission)
-            scorecard = pool.submit(self._scorecard, run.submission)
-            identification = pool.submit(self._identification, run)
-            attempts = pool.submit(self._earlier_attempts, run)
-        return (
-            msgspec.structs.replace(
-                run,
-                failed_before=failed_before.result(),
-                identification=identification.result(),
-                earlier_attempts=attempts.result(),
-            ),
-            scorecard.result(),
-        )
-
-    def _failed_before(self, submission: Submission) -> Failure | None:
-        """Return what was recorded of this drop or an earlier one, which a scorecard replaces."""
-        body = self._documents.read("failures", submission.recording)
-        failure = msgspec.json.decode(body, type=Failure) if body else None
-        is_later = failure and failure.sequencer and is_earlier(submission.sequencer, failure.sequencer)
-        return None if is_later else failure
-
-    def _earlier_attempts(self, run: _Run) -> Sequence[CoachAttempt]:
-        """Return what the coach has answered so far."""
-        stored = self._documents.read("replies", run.submission.recording)
-        kept = [msgspec.json.decode(body, type=Replies) for body in (stored, run.progress.replies) if body]
-        attempts = [replies.attempts for replies in kept if replies.transcript_id == run.submission.transcript_id]
-        return max(attempts, key=len, default=())
-
-    def _identification(self, run: _Run) -> SpeakerIdentification | None:
-        """Return who speaks, as an earlier run was told."""
-        if run.progress.identification:
-            kept = msgspec.json.decode(run.progress.identification, type=SpeakerIdentification)
-            if kept.mapping is not None:
-                return kept
-        stored = self._documents.read("transcripts", run.submission.recording)
-        transcript = decode_transcript(stored) if stored else None
-        return transcript.identification if transcript and transcript.id == run.submission.transcript_id else None
-
-    def _scorecard(self, submission: Submission) -> Scorecard | None:
-        """Return the scorecard of a submission, if it is written."""
-        body = self._documents.read("scorecards", submission.recording)
-        scorecard = msgspec.json.decode(body, type=Scorecard) if body else None
-        return scorecard if scorecard and scorecard.call.transcript_id == submission.transcript_id else None
 
     def _hear(self, run: _Run) -> _Heard:
         """Return the finished transcript. Raises NotFinished, and CallFailed when there never will be one."""
@@ -329,17 +283,20 @@ class Scorer:
         return heard
 
     def _score_submission(self, run: _Run, heard: _Heard) -> Scorecard:
+        """Write a call's documents, those that nothing waits for while the coach thinks."""
         key = run.submission.recording
-        transcript, roles = self._transcript_and_roles(run, heard)
-        self._documents.write("transcripts", key, encode(storable(transcript)))
-        self._state.close_job(run.submission.open_job)
-        attempts = list(run.earlier_attempts)
+        transcript, roles, is_kept = self._transcript_and_roles(run, heard)
+        storing = run.pool.submit(self._store, run, transcript)
+        attempts = list(run.earlier.attempts)
+        # Nothing is paid for before what was paid for is kept.
+        keeping = [] if is_kept else [storing]
 
         def keep(paid: Sequence[CoachAttempt]) -> None:
             attempts[:] = paid
-            self._keep_replies(run, Replies(transcript.id, attempts))
+            keeping.append(run.pool.submit(self._keep_replies, run, Replies(transcript.id, list(paid))))
 
         def complete(request: Mapping[str, object]) -> Completion:
+            _require_done(keeping)
             return self._complete(run, request, questions=len(attempts))
 
         scored = score_call(
@@ -349,17 +306,23 @@ class Scorer:
             self._settings,
             complete,
             coach=self._coach,
-            earlier=run.earlier_attempts,
+            earlier=run.earlier.attempts,
             keep=keep,
             first_run=run.progress.attempts == 0,
         )
         self._tell_of_refused_models(scored.refused_models)
         self._documents.write("reports", key, render_report(scored.scorecard, transcript).encode())
+        _require_done([storing, *keeping])
         self._documents.write("scorecards", key, encode(scored.scorecard))
         if run.progress.replies:
             # The words of a call stay in the table no longer than they have to.
             self._state.keep_answer(scoring_id(run.callback.transcript_id), "replies", b"")
         return scored.scorecard
+
+    def _store(self, run: _Run, transcript: Transcript) -> None:
+        """Store what was said, and then give the place among the open jobs back."""
+        self._documents.write("transcripts", run.submission.recording, encode(storable(transcript)))
+        self._state.close_job(run.submission.open_job)
 
     def _keep_replies(self, run: _Run, replies: Replies) -> None:
         """Keep what was paid for at once, and where S3 does not take it in the table until the next run."""
@@ -375,7 +338,7 @@ class Scorer:
     def _complete(self, run: _Run, request: Mapping[str, object], *, questions: int) -> Completion:
         """Ask a language model when it is this call's turn. questions: how many were asked before."""
         needed_seconds = COACH_READ_SECONDS + FINISHING_SECONDS
-        if questions > len(run.earlier_attempts) and run.ends_at - time.monotonic() < needed_seconds:
+        if questions > len(run.earlier.attempts) and run.ends_at - time.monotonic() < needed_seconds:
             raise Postponed("the next run has more time for another question", retry_after_seconds=1)
         model = str(request["model"])
         run.slots.wait("chat", f"chat {questions}", model)
@@ -385,33 +348,35 @@ class Scorer:
             run.slots.rejected("chat", fault, model)
             raise
 
-    def _transcript_and_roles(self, run: _Run, heard: _Heard) -> tuple[Transcript, RoleAssignment]:
-        """Return the transcript in turns, and each label's side: by its channel, or by who AssemblyAI says it is."""
+    def _transcript_and_roles(self, run: _Run, heard: _Heard) -> tuple[Transcript, RoleAssignment, bool]:
+        """Return the transcript in turns, and each label's side: by its channel, or by who AssemblyAI says it is.
+
+        Also whether a later run could find out the same without paying again.
+        """
         if run.submission.rep_channel:
             transcript = with_turns(heard.transcript)
-            return transcript, roles_by_channel(transcript.utterances or [], run.submission.rep_channel)
-        transcript = self._with_identification(run, heard)
-        return transcript, assign_roles(transcript.utterances or [], transcript.identification, self._settings.roles)
+            return transcript, roles_by_channel(transcript.utterances or [], run.submission.rep_channel), True
+        transcript, is_kept = self._with_identification(run, heard)
+        roles = assign_roles(transcript.utterances or [], transcript.identification, self._settings.roles)
+        return transcript, roles, is_kept
 
     def _asks_who_speaks(self, run: _Run) -> bool:
-        return run.identification is None and not run.submission.rep_channel
+        return run.earlier.identification is None and not run.submission.rep_channel
 
     def _transcript_and_speakers(self, run: _Run) -> _Heard:
         """Ask for both side by side: neither needs the other's answer, and the second takes seconds."""
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            asked = pool.submit(self._identify, run)
-            transcript = run.assemblyai.transcript(run.submission.transcript_id)
-            # Who speaks in a transcript that is not there yet, or never will be, does not matter.
-            answer = asked.result() if transcript.status == "completed" else None
-        return _Heard(transcript, answer)
+        asked = run.pool.submit(self._identify, run)
+        transcript = run.assemblyai.transcript(run.submission.transcript_id)
+        # Who speaks in a transcript that is not there yet, or never will be, does not matter.
+        return _Heard(transcript, asked.result() if transcript.status == "completed" else None)
 
-    def _identify(self, run: _Run) -> IdentificationAnswer:
+    def _identify(self, run: _Run) -> _Speakers:
         """Ask who speaks. Where AssemblyAI will not say, the call still has its numbers per speaker."""
         transcript_id = run.submission.transcript_id
         if run.progress.unanswered >= MOST_UNANSWERED:
             logger.warning("speakers not identified", transcript_id=transcript_id, reason="never answered")
             count("IdentificationsRefused")
-            return IdentificationAnswer()
+            return _Speakers(IdentificationAnswer(), is_kept=True)
         run.slots.wait("understanding", "understanding")
         try:
             answer = run.assemblyai.identify_speakers(transcript_id, self._settings.roles)
@@ -421,12 +386,11 @@ class Scorer:
         except RequestRefused as refusal:
             logger.warning("speakers not identified", transcript_id=transcript_id, reason=str(refusal))
             count("IdentificationsRefused")
-            return IdentificationAnswer()
-        self._keep_identification(run, answer.identification)
-        return answer
+            return _Speakers(IdentificationAnswer(), is_kept=True)
+        return _Speakers(answer, is_kept=self._keep_identification(run, answer.identification))
 
-    def _keep_identification(self, run: _Run, identification: SpeakerIdentification) -> None:
-        """Keep what was paid for at once: the transcript that it belongs to may not be there yet.
+    def _keep_identification(self, run: _Run, identification: SpeakerIdentification) -> bool:
+        """Keep what was paid for at once, since its transcript may not be there yet; return whether that is enough.
 
         It also tells every later run, whichever message starts it, that there is something to take up.
         """
@@ -439,18 +403,19 @@ class Scorer:
             if passing_fault(fault) is None:
                 raise
             logger.warning("not kept in the table", reason=str(fault))
+            return False
+        return identification.mapping is not None
 
-    def _with_identification(self, run: _Run, heard: _Heard) -> Transcript:
+    def _with_identification(self, run: _Run, heard: _Heard) -> tuple[Transcript, bool]:
         """Return the transcript with its speakers identified, by an earlier run's result where there is one."""
-        transcript, answer = heard.transcript, heard.answer
-        if run.identification:
-            return identified(transcript, run.identification)
-        answer = answer or self._identify(run)
+        if run.earlier.identification:
+            return identified(heard.transcript, run.earlier.identification), True
+        answer, is_kept = heard.speakers or self._identify(run)
         identification = answer.identification
         if identification.mapping is None:
-            aligned = mapping_by_alignment(transcript.utterances or [], answer.utterances or [])
+            aligned = mapping_by_alignment(heard.transcript.utterances or [], answer.utterances or [])
             identification = SpeakerIdentification(status=identification.status, mapping=aligned or None)
-        return identified(transcript, identification)
+        return identified(heard.transcript, identification), is_kept
 
     def _resubmit(self, submission: Submission) -> None:
         """Put a recording back into its queue: AssemblyAI could not fetch it, and a failed job is free."""
@@ -495,11 +460,7 @@ class Scorer:
         self._notifications.publish(subject, text, message_attributes(scorecard))
 
 
-def _was_begun(message: Message, callback: Callback, submission: Submission, progress: Progress) -> bool:
-    """Return whether an earlier run may have stored results, which another message about the call may have started.
-
-    On a first callback it costs nothing to know: an identification that was paid for stands in the progress. Where each
-    side has a channel there is none.
-    """
-    seen_before = message.receive_count > 1 or callback.status == "overdue" or bool(submission.rep_channel)
-    return seen_before or bool(progress.identification or progress.attempts or progress.given_up_at)
+def _require_done(work: Iterable["Future[None]"]) -> None:
+    """Wait for what is done beside the run. Raises what it raised."""
+    for done in work:
+        done.result()
