@@ -37,7 +37,10 @@ class _Phrases:
         self._least = [one for one in sorted(wanted) if not any(other in one for other in wanted - {one})]
 
     def may_be_in(self, said: str) -> bool:
-        return any(phrase in said for phrase in self._least)
+        for phrase in self._least:  # noqa: SIM110 - any() takes twice the time
+            if phrase in said:
+                return True
+        return False
 
     def finditer(self, said: str) -> Iterable[re.Match[str]]:
         return self._pattern.finditer(said) if self.may_be_in(said) else ()

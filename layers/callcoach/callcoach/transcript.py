@@ -10,7 +10,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from itertools import chain, repeat
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -36,7 +35,6 @@ _SHARED_WORDS = 0.8
 _REACH_WORDS = 400
 # A row is a sentence: what is longer is not looked for, which bounds the work.
 _ROW_WORDS = 100
-_REMEMBERED_WORDS = 10_000
 _SPEAKER_TAG = re.compile(r"\[speaker:[^\[\]]*\]", re.IGNORECASE)
 _SPOKEN = re.compile(r"\w+(?:['’]\w+)*")
 
@@ -251,6 +249,14 @@ def _fitting(said: object, struct_type: type[StructType]) -> StructType:
     return struct_type(**values)
 
 
+class _TokensOf(dict[str, list[str]]):
+    """What of a word is compared, by the word: a call has about a thousand different ones."""
+
+    def __missing__(self, word: str) -> list[str]:
+        tokens = self[word] = _SPOKEN.findall(word.casefold())
+        return tokens
+
+
 class _Spoken(NamedTuple):
     """All words of a call in order of time, cut into tokens: of each its word, and the index of its utterance."""
 
@@ -289,9 +295,10 @@ def _row_at(row: SentimentRow, start_ms: int | None, end_ms: int | None) -> Sent
 def _spoken_words(utterances: Sequence[Utterance]) -> _Spoken:
     """Return all words; where there are no times of words, by their place among the characters."""
     spoken = _Spoken([], [], [])
+    tokens_of = _TokensOf()
     for index, utterance in sorted(enumerate(utterances), key=lambda numbered: numbered[1].start_ms):
         words = utterance.words or _evenly_timed(utterance)
-        tokens = [_tokens(word.text) for word in words]
+        tokens = [tokens_of[word.text] for word in words]
         spoken.tokens.extend(chain.from_iterable(tokens))
         spoken.words.extend([word for word, cut in zip(words, tokens, strict=True) for _ in cut])
         spoken.utterances.extend(repeat(index, len(spoken.words) - len(spoken.utterances)))
@@ -308,12 +315,6 @@ def _evenly_timed(utterance: Utterance) -> list[Word]:
         )
         for found in _SPOKEN.finditer(utterance.text)
     ]
-
-
-@lru_cache(maxsize=_REMEMBERED_WORDS)
-def _tokens(word: str) -> list[str]:
-    """Return what of a word is compared. A call has about a thousand different ones."""
-    return _SPOKEN.findall(word.casefold())
 
 
 def _place_of(text: str, spoken: _Spoken, position: int) -> tuple[int, int] | None:
