@@ -11,7 +11,7 @@ SHELL := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench faults lint audit format build lock forget pause resume clean
+.PHONY: help setup demo test bench faults lint audit format build lock status watch show submit redrive forget pause resume clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,21 @@ lock: .venv/installed ## write the pins anew from requirements-*.in
 	$(call compile_pins,requirements-dev)
 	$(call compile_pins,requirements-sam)
 	$(call compile_pins,requirements-audit)
+
+status: .venv/installed ## show what became of each recording; make status KEY=... OPTIONS="--since 30d"
+	@$(callcoach) status $(on_stack) $(OPTIONS) $${KEY:+-- "$$KEY"}
+
+watch: .venv/installed ## the same, until Ctrl-C
+	@$(callcoach) watch $(on_stack) $(OPTIONS)
+
+show: .venv/installed ## show a scorecard: make show KEY=...
+	@$(callcoach) show $(on_stack) $(OPTIONS) -- "$${KEY:?Name the recording: make show KEY=...}"
+
+submit: .venv/installed ## submit recordings of which nothing came; make submit KEY=... or OPTIONS="--since 30d"
+	@$(callcoach) submit $(on_stack) $(OPTIONS) $${KEY:+-- "$$KEY"}
+
+redrive: .venv/installed ## put what was given up back into its queue; make redrive OPTIONS=--dry-run
+	@$(callcoach) redrive $(on_stack) $(OPTIONS) $${KEY:+-- "$$KEY"}
 
 forget: .venv/installed ## take away all that is kept of a recording: make forget KEY=...
 	@$(callcoach) forget $(on_stack) $(OPTIONS) -- "$${KEY:?Name the recording: make forget KEY=...}"

@@ -101,7 +101,10 @@ class Drain:
 @contextmanager
 def _stack(clock_scale: float, coach_seconds: float, parameters: Mapping[str, str]) -> Iterator[Stack]:
     with AssemblyAI(
-        KEY, delay_seconds=TRANSCRIPTION_SECONDS, chat_delay_seconds=coach_seconds, clock_scale=clock_scale
+        KEY,
+        delay_seconds=TRANSCRIPTION_SECONDS,
+        answer_seconds={"POST /v1/chat": coach_seconds},
+        clock_scale=clock_scale,
     ) as stand_in:
         deployed = {"AssemblyAIEndpointUrl": stand_in.url, "NotificationEmail": "manager@example.com"}
         with Cloud(parameters={**deployed, **parameters}, secrets={"callcoach/assemblyai": KEY}) as cloud:

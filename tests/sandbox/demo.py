@@ -69,7 +69,9 @@ def _sample_drop(folder: Path) -> Drop:
 @contextmanager
 def samples_cloud(logs: Path, parameters: Mapping[str, str] | None = None) -> Iterator[tuple[Cloud, AssemblyAI]]:
     """Run the deployed stack beside the stand-in, each knowing where the other is."""
-    with AssemblyAI(STAND_IN_KEY, delay_seconds=TRANSCRIBE_SECONDS, chat_delay_seconds=COACH_SECONDS) as stand_in:
+    with AssemblyAI(
+        STAND_IN_KEY, delay_seconds=TRANSCRIBE_SECONDS, answer_seconds={"POST /v1/chat": COACH_SECONDS}
+    ) as stand_in:
         deployed = {"AssemblyAIEndpointUrl": stand_in.url, "NotificationEmail": "manager@example.com"}
         cloud = Cloud(
             parameters=deployed | dict(parameters or {}), secrets={SECRET_NAME: STAND_IN_KEY}, function_log=logs

@@ -54,7 +54,7 @@ class AssemblyAI:
     Args:
         api_key: The key that it takes.
         delay_seconds: How long a job takes, of the service's seconds.
-        chat_delay_seconds: How long a chat completion takes, of the service's seconds.
+        answer_seconds: How long an answer takes, of the service's seconds, by what method and path begin with.
         clock_scale: How many real seconds one of the service's seconds lasts.
         list_delay_seconds: How long a job is missing from the list of transcripts, of the service's seconds.
         hosts: A private name service for recordings and webhooks, see Network.
@@ -68,7 +68,7 @@ class AssemblyAI:
         api_key: str,
         *,
         delay_seconds: float = 2.0,
-        chat_delay_seconds: float = 0.0,
+        answer_seconds: Mapping[str, float] | None = None,
         clock_scale: float = 1.0,
         list_delay_seconds: float = 0.0,
         hosts: Mapping[str, str] | None = None,
@@ -81,7 +81,7 @@ class AssemblyAI:
             raise ValueError("the account has another key")
         self.list_delay_seconds = list_delay_seconds
         self._clock = Clock(clock_scale)
-        self._chat_delay_seconds = chat_delay_seconds
+        self._answer_seconds = dict(answer_seconds or {})
         self._network = Network(hosts or {})
         self._ledger = Ledger()
         self._jobs = Jobs(account, load_samples(calls), self._network, self._clock, delay_seconds, ledger=self._ledger)
@@ -263,13 +263,18 @@ class AssemblyAI:
             self.exchanges.append(Exchange(request, response.status, came_at))
         return response
 
+    def _seconds(self, asked: str) -> float:
+        return next((seconds for start, seconds in self._answer_seconds.items() if asked.startswith(start)), 0.0)
+
     def _route(self, request: Request) -> Response:
         for method, pattern, name in ROUTES:
             matched = re.fullmatch(pattern, request.path)
             if matched and method == request.method:
                 self._admit(request)
                 endpoint: Callable[..., Response] = getattr(self, name)
-                return endpoint(request, *matched.groups())
+                response = endpoint(request, *matched.groups())
+                self._clock.wait(self._stop, self._seconds(f"{request.method} {request.path}"))
+                return response
         raise self._not_found(request)
 
     def _not_found(self, request: Request) -> RefusedError:
@@ -443,8 +448,6 @@ class AssemblyAI:
             fault = next(self._coach_faults, None)
         gateway.fail(fault, asked)
         answer = coach_answer(asked.messages, asked.schema, self.account.coach)
-        if self._clock.wait(self._stop, self._chat_delay_seconds):
-            raise gateway.refuse(503, "the stand-in is stopping")
         call = read_prompt(asked.messages)
         self._ledger.add_chat(line.text for line in (call.lines if call else ()))
         return Response(200, gateway.completion(asked, answer, time.monotonic_ns() - started, fault), headers)
