@@ -10,24 +10,11 @@ from typing import Annotated
 
 import msgspec
 
+from callcoach.acceptance import AUDIO_SUFFIXES, FOLDER_ENDS, SIZE_LIMIT_BYTES
 from callcoach.documents import KEY_LIMIT_BYTES, CallDetails, Recording, Submission, encode_key
 from callcoach.errors import MalformedMessage, SettingsError, UnsupportedRecording
 from callcoach.names import Drop
 from callcoach.resubmission import MOST_RESUBMISSIONS
-
-# AssemblyAI's limit for a file that it fetches.
-SIZE_LIMIT_BYTES = 5 * 1000**3
-
-# What AssemblyAI reads: https://www.assemblyai.com/docs/faq (file types).
-AUDIO_SUFFIXES = frozenset(
-    """
-    .3ga .8svx .aac .ac3 .aif .aiff .alac .amr .ape .au .dss .flac .flv .m4a .m4b .m4p .m4r .mp3 .mpga .ogg .oga
-    .mogg .opus .qcp .tta .voc .wav .wma .wv .webm .mts .m2ts .ts .mov .mp2 .mp4 .m4v .mxf
-    """.split()  # noqa: SIM905 - a list would take a page
-)
-
-# What consoles, and Hadoop, end the name of an empty object with that stands for a folder.
-_FOLDER_ENDS = ("/", "_$folder$")
 
 # What S3 stores when the uploader names no type.
 _UNNAMED_TYPES = ("", "binary/octet-stream", "application/octet-stream")
@@ -88,7 +75,7 @@ def read_event(body: str) -> Drop:
 
 def is_folder(dropped: Drop) -> bool:
     """Return whether the object is empty and stands for a folder."""
-    return dropped.recording.endswith(_FOLDER_ENDS) and dropped.size_bytes == 0
+    return dropped.recording.endswith(FOLDER_ENDS) and dropped.size_bytes == 0
 
 
 def require_recording(key: str, recording: Recording) -> None:

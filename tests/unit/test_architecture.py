@@ -33,12 +33,16 @@ ADAPTERS = {
 }
 # What the steps are made of: values in, values out.
 PURE = {
+    "callcoach.acceptance",
     "callcoach.documents",
     "callcoach.environment",
     "callcoach.errors",
+    "callcoach.moments",
     "callcoach.names",
     "callcoach.plain_text",
+    "callcoach.published",
     "callcoach.resubmission",
+    "callcoach.scorecard_view",
     "callcoach.transcript",
     "submit.recording",
     "submit.settings",

@@ -13,14 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.examples import EVENTS, recording
 
+from callcoach.acceptance import AUDIO_SUFFIXES, SIZE_LIMIT_BYTES
 from callcoach.documents import KEY_LIMIT_BYTES
 from callcoach.errors import MalformedMessage, SettingsError, UnsupportedRecording
 from callcoach.names import Drop, names_object
 from callcoach.resubmission import MOST_RESUBMISSIONS
 from submit.recording import (
-    AUDIO_SUFFIXES,
     KEY_GROUPS,
-    SIZE_LIMIT_BYTES,
     call_details,
     details_in_key,
     is_folder,
