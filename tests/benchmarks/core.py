@@ -182,6 +182,16 @@ def time_rows(calls: Sequence[LongCall], times: Mapping[int, Mapping[str, float]
             goal=f"<= {MOST_EXPONENT}",
             met=value <= MOST_EXPONENT,
         )
+    # Where fixed costs weigh nothing any more; json.loads itself grows a little faster than its text.
+    last = {minutes: times[minutes] for minutes in (COACHED_LONGEST, LONGEST)}
+    value, loads_value = (exponent({minutes: last[minutes][name] for minutes in last}) for name in ("numbers", "loads"))
+    yield Row(
+        "core.exponent.last",
+        "growth from 3 h to 10 h, numbers only",
+        value,
+        "exponent",
+        against=f"json.loads: {loads_value:.2f}",
+    )
     yield Row(
         "core.longest",
         "processor time, a call of 10 h (not coached by default)",
