@@ -9,7 +9,7 @@ from tests.faults.scenarios import Scenario, play, scenarios
 from tests.faults.stage import Stage, stage
 
 SEED = 20261125
-SAMPLE = 14
+SAMPLE = 10
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ class AssemblyAI:
             raise ValueError("the account has another key")
         self.list_delay_seconds = list_delay_seconds
         self._clock = Clock(clock_scale)
-        self._answer_seconds = dict(answer_seconds or {})
+        self.answer_seconds = dict(answer_seconds or {})
         self._network = Network(hosts or {})
         self._ledger = Ledger()
         self._jobs = Jobs(account, load_samples(calls), self._network, self._clock, delay_seconds, ledger=self._ledger)
@@ -264,7 +264,7 @@ class AssemblyAI:
         return response
 
     def _seconds(self, asked: str) -> float:
-        return next((seconds for start, seconds in self._answer_seconds.items() if asked.startswith(start)), 0.0)
+        return next((seconds for start, seconds in self.answer_seconds.items() if asked.startswith(start)), 0.0)
 
     def _route(self, request: Request) -> Response:
         for method, pattern, name in ROUTES:

@@ -1,0 +1,87 @@
+"""The requests that one call costs, warm and when nothing goes wrong, each with its reason."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from tests.benchmarks._table import Row, Table, aligned
+from tests.integration.stack import OTHER_SOUND, SOUND, running_stack
+from tests.sandbox.interference import Interference
+
+# One reason for each request, in the order of the run.
+REASONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "SubmitFunction": {
+        "dynamodb BatchGetItem": ("what earlier deliveries left behind, and the pause",),
+        "dynamodb PutItem": ("this drop is worked on once",),
+        "dynamodb UpdateItem": (
+            "one run works on this recording",
+            "a place among the open jobs, and the note that a job may be paid for",
+            "this drop is done",
+        ),
+        "s3 HeadObject recordings": ("content, size, type and metadata as they are now",),
+        "s3 GetObject submissions/": ("whether a job was made before",),
+        "assemblyai POST /v2/transcript": ("the job",),
+        "s3 PutObject submissions/": ("the job is on record before anything depends on it",),
+        "sqs SendMessage CallbacksQueue": ("the message that looks after a lost callback",),
+        "dynamodb DeleteItem": ("the recording is free for the next run",),
+    },
+    "ScorecardFunction": {
+        "dynamodb BatchGetItem": ("what earlier deliveries left behind, and the pause",),
+        "s3 GetObject submissions/": ("whose transcript it is, before AssemblyAI is asked anything",),
+        "dynamodb PutItem": ("this transcript is worked on once",),
+        "s3 GetObject failures/": ("what was told before, which the e-mail takes back",),
+        "assemblyai GET /v2/transcript/{id}": ("the transcript",),
+        "dynamodb UpdateItem": (
+            "a turn for speaker identification",
+            "who speaks is kept as soon as it is paid for",
+            "the place among the open jobs is given back",
+            "a turn for the coach",
+            "this transcript is done",
+        ),
+        "assemblyai POST /v1/understanding": ("who speaks",),
+        "s3 PutObject transcripts/": ("what was said, with the sides",),
+        "assemblyai POST /v1/chat/completions": ("the coach",),
+        "s3 PutObject replies/": ("what the coach said is kept as soon as it is paid for",),
+        "s3 PutObject reports/": ("the report",),
+        "s3 PutObject scorecards/": ("the scorecard, which says that the call is done",),
+        "sns Publish ScorecardsTopic": ("the e-mail",),
+    },
+}
+
+
+def requests_of_a_call() -> Mapping[str, Counter[str]]:
+    """Return how often each warm function sent each request, for one call that nothing goes wrong with."""
+    limits = {"IdentificationsPerMinute": "100000", "CoachRequestsPerMinute": "100000"}
+    with running_stack(invoke=False, delay_seconds=0.05, parameters=limits) as stack:
+        # What the first call finds cold is warm for the second.
+        stack.callback("completed", stack.transcribed("first.ogg", OTHER_SOUND.read_bytes()))
+        with Interference(stack.cloud, stack.stand_in, lambda _: None) as interference:
+            stack.callback("completed", stack.transcribed("second.ogg", SOUND.read_bytes()))
+        return {
+            function: Counter(effect.what for effect in interference.seen if effect.function == function)
+            for function in REASONS
+        }
+
+
+def run() -> Table:
+    """Return the table."""
+    lines, rows = [], []
+    for function, counts in requests_of_a_call().items():
+        reasons = REASONS[function]
+        wanted = sum(map(len, reasons.values()))
+        lines += [
+            function,
+            *aligned([(what, str(count)) for what, count in counts.items()]),
+            *(f"    {what}: {'; '.join(reasons.get(what, ()))}" for what in counts),
+            "",
+        ]
+        rows.append(
+            Row(
+                id=f"round_trips_{function}",
+                what=f"{function}: requests of a call",
+                value=counts.total(),
+                unit="requests",
+                goal=f"<= {wanted}, each with a reason",
+                met=counts.total() <= wanted,
+            )
+        )
+    return Table(lines[:-1], rows)

@@ -1,0 +1,11 @@
+"""What holds for all tests."""
+
+import os
+
+import pytest
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes test: half as many again as there are cores, because many tests wait."""
+    cores = os.cpu_count() or 1
+    return cores + (cores + 1) // 2
