@@ -7,7 +7,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -32,8 +32,6 @@ _ENGLISH = re.compile(
     rf"|(?P<noon>[ap])\.\s?m(?![a-z])|'(?:cause|em|til)(?![a-z])|per cent(?![a-z])|{_WORD}|[%&]|{_UNSPACED_SIGN}"
 )
 _MAX_REPEATED_TOKENS = 3
-# A call has about a thousand different words.
-_REMEMBERED_WORDS = 10_000
 
 
 class Token(msgspec.Struct, frozen=True, gc=False):
@@ -198,10 +196,14 @@ def _english_words(folded: str, shape: str) -> list[Token]:
     return words
 
 
-@lru_cache(maxsize=_REMEMBERED_WORDS)
-def _keys_of(word: str) -> tuple[str, ...]:
+def _keys_of(word: str) -> Sequence[str]:
     """Return what a word counts as: nothing, itself, or what it is short for."""
-    return tuple(key for key in _expanded(word) if key not in _ENGLISH_TABLES.dropped)
+    tables = _ENGLISH_TABLES
+    if word in tables.dropped:
+        return ()
+    if "'" not in word and word not in tables.spellings:
+        return (word,)
+    return [key for key in _expanded(word) if key not in tables.dropped]
 
 
 def _expanded(word: str) -> list[str]:

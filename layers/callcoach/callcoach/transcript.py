@@ -253,7 +253,10 @@ class _TokensOf(dict[str, list[str]]):
     """What of a word is compared, by the word: a call has about a thousand different ones."""
 
     def __missing__(self, word: str) -> list[str]:
-        tokens = self[word] = _SPOKEN.findall(word.casefold())
+        plain = word.rstrip(".,?!")
+        # Most words are letters and a mark, for which no pattern is needed.
+        is_simple = plain.isascii() and plain.isalnum()
+        tokens = self[word] = [plain.lower()] if is_simple else _SPOKEN.findall(word.casefold())
         return tokens
 
 
