@@ -27,7 +27,7 @@ test: .venv/installed ## run the tests
 faults: .venv/installed ## break every request of the functions in every way; make faults ONLY='scored:submit:*'
 	.venv/bin/python -m tests.faults $(if $(ONLY),--only '$(ONLY)') $(OPTIONS)
 
-bench: .venv/installed ## print the tables of measurements; make bench ONLY=evidence
+bench: .venv/bench-installed ## print the tables of measurements; make bench ONLY=evidence
 	.venv/bin/python -m tests.benchmarks $(ONLY)
 
 lint: .venv/installed ## check format, style, types and template
@@ -64,6 +64,7 @@ lock: .venv/installed ## write the pins anew from requirements-*.in
 	$(call compile_pins,requirements-dev)
 	$(call compile_pins,requirements-sam)
 	$(call compile_pins,requirements-audit)
+	$(call compile_pins,requirements-bench)
 
 status: .venv/installed ## show what became of each recording; make status KEY=... OPTIONS="--since 30d"
 	@$(callcoach) status $(on_stack) $(OPTIONS) $${KEY:+-- "$$KEY"}
@@ -99,6 +100,10 @@ clean: ## remove all that the other targets made
 	@awk '/^[^ ]/ {wanted = /^uv==/} wanted' requirements-dev.txt | \
 	  .venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: --requirement /dev/stdin || true
 	@$(call install,.venv,requirements-dev.txt)
+	@touch $@
+
+.venv/bench-installed: requirements-bench.txt | .venv/installed
+	@$(call install,.venv,requirements-bench.txt)
 	@touch $@
 
 .venv-sam/installed: requirements-sam.txt | .venv/installed

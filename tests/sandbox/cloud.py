@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 
 from tests.sandbox.account import Account, Credentials
 from tests.sandbox.calls import Call
-from tests.sandbox.deployment import Deployment, QueueSource
+from tests.sandbox.deployment import Deployment, FunctionSettings, QueueSource
 from tests.sandbox.event_sources import QueuePoller
 from tests.sandbox.gateway import Gateway
 from tests.sandbox.guard import Fault
@@ -380,6 +380,10 @@ class Cloud:
     def lost_events(self) -> Sequence[str]:
         """Events that no queue would take."""
         return self._account.eventbridge.lost_events
+
+    def function_settings(self, function: str) -> FunctionSettings:
+        """Return how a function is set up, by its logical id."""
+        return self._functions[function].settings
 
     def invoke(self, function: str, event: Any) -> Any:
         """Run a function on an event and return its result. Raises InvocationError."""

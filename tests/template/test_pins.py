@@ -10,6 +10,7 @@ LAYER = ROOT / "layers" / "callcoach" / "requirements.txt"
 DEVELOPMENT = ROOT / "requirements-dev.txt"
 SAM = ROOT / "requirements-sam.txt"
 AUDIT = ROOT / "requirements-audit.txt"
+BENCHMARKS = ROOT / "requirements-bench.txt"
 
 
 def pinned(path: Path) -> dict[str, set[str]]:
@@ -24,7 +25,7 @@ def pinned(path: Path) -> dict[str, set[str]]:
     return requirements
 
 
-@pytest.mark.parametrize("path", [LAYER, DEVELOPMENT, SAM, AUDIT], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [LAYER, DEVELOPMENT, SAM, AUDIT, BENCHMARKS], ids=lambda path: path.name)
 def test_requirements_are_exact(path: Path):
     """Each requirement is one version for each Python, with hashes, and nothing says where to get it."""
     for name, lines in pinned(path).items():
@@ -48,7 +49,7 @@ def test_lambda_brings_its_own_boto3():
     assert not pinned(LAYER).keys() & {"boto3", "botocore", "s3transfer", "aws-xray-sdk"}
 
 
-@pytest.mark.parametrize("path", [LAYER, DEVELOPMENT, SAM, AUDIT], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [LAYER, DEVELOPMENT, SAM, AUDIT, BENCHMARKS], ids=lambda path: path.name)
 def test_pins_follow_what_is_wanted(path: Path):
     """What a .in file names is pinned in the .txt beside it: `make lock` was run."""
     wanted = re.findall(r"^[a-z][a-z0-9-]*", path.with_suffix(".in").read_text(), flags=re.MULTILINE)

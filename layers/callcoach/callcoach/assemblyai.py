@@ -209,11 +209,11 @@ class AssemblyAI:
         }
         url = f"{self._gateway_url}/v1/understanding"
         body = self._send("POST", url, msgspec.json.encode(request), READ_SECONDS)
-        answer = _decode(body, Any, maybe_paid=True)
         try:
-            return msgspec.convert(answer, IdentificationAnswer, strict=False)
-        except msgspec.ValidationError:
-            # Asked again it would be paid for, and answered the same.
+            return msgspec.json.decode(body, type=IdentificationAnswer, strict=False)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # Asked again, what is JSON but no answer would be paid for, and answered the same.
+            _decode(body, Any, maybe_paid=True)
             return IdentificationAnswer()
 
     def complete(self, request: Mapping[str, object]) -> Completion:

@@ -31,6 +31,8 @@ def ascii_text(text: str) -> str:
 
     Marks and invisible characters are dropped, some signs are written out, other characters become question marks.
     """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     plain = unicodedata.normalize("NFKD", text).translate(_ASCII)
     kept = "".join(
         character
@@ -42,8 +44,9 @@ def ascii_text(text: str) -> str:
 
 def printable(text: str, limit: int = NAME_CHARACTERS) -> str:
     """Return text on one line without control or format characters, cut to limit."""
-    plain = "".join(character if character.isprintable() else " " for character in text)
-    return clipped(" ".join(plain.split()), limit)
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return clipped(" ".join(text.split()), limit)
 
 
 def base_name(key: str) -> str:

@@ -1,0 +1,158 @@
+"""How long a new process of each function takes to be ready, under Lambda's own emulator and runtime client.
+
+Beside a handler that imports boto3 and makes the same clients, which no function of this kind can do without. Needs
+what `make build` makes: the layer for this machine, and the emulator that comes with SAM CLI.
+"""
+
+import json
+import os
+import platform
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.benchmarks._table import Row, Table
+from tests.sandbox.cloud import Cloud
+
+ROOT = Path(__file__).parents[2]
+LAYER = ROOT / ".aws-sam" / "layer-for-this-machine" / "python"
+EMULATORS = ROOT / ".venv-sam" / "lib" / "python3.13" / "site-packages" / "samcli" / "local" / "rapid"
+ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+SAMPLES = 15
+MOST = 1.25
+CLIENTS = {
+    "SubmitFunction": ("s3", "sqs", "sns", "dynamodb", "secretsmanager"),
+    "ScorecardFunction": ("s3", "sqs", "sns", "dynamodb", "secretsmanager"),
+}
+NO_MESSAGES = b'{"Records": []}'
+BARE = """import boto3
+
+session = boto3.session.Session()
+clients = [session.client(name) for name in {clients}]
+
+
+def lambda_handler(event, context):
+    return {{}}
+"""
+
+
+def run() -> Table:
+    """Return the table. Raises FileNotFoundError when nothing was built."""
+    emulator = EMULATORS / f"aws-lambda-rie-{ARCHITECTURES[platform.machine()]}"
+    for needed in (LAYER, emulator):
+        if not needed.exists():
+            raise FileNotFoundError(f"{needed} is missing: run make build first")
+    rows = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Cloud(
+            parameters={"NotificationEmail": "manager@example.com"},
+            secrets={"callcoach/assemblyai": "an-assemblyai-key-of-the-benchmark"},
+            invoke=False,
+        ) as cloud,
+    ):
+        for function, clients in CLIENTS.items():
+            settings = cloud.function_settings(function)
+            bare = Path(folder) / function
+            bare.mkdir()
+            (bare / "bare.py").write_text(BARE.format(clients=clients))
+            variables = {**settings.variables, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.memory_mb)}
+            own, beside = _side_by_side(
+                emulator, (settings.code, settings.handler), (bare, "bare.lambda_handler"), variables
+            )
+            rows.append(
+                Row(
+                    id=f"cold_start_{function}",
+                    what=f"{function}: start of a process ({SAMPLES} each)",
+                    value=own,
+                    unit="ms",
+                    against=f"boto3 and clients alone, {beside:.0f} ms",
+                    ratio=own / beside,
+                    goal=f"<= {MOST}",
+                    met=own / beside <= MOST,
+                )
+            )
+    return Table([], rows)
+
+
+def _side_by_side(
+    emulator: Path, own: tuple[Path, str], beside: tuple[Path, str], variables: Mapping[str, str]
+) -> tuple[float, float]:
+    """Return the medians of both in milliseconds, started by turns. The first of each compiles and is not counted."""
+    found: dict[str, list[float]] = {own[1]: [], beside[1]: []}
+    for _ in range(SAMPLES + 1):
+        for code, handler in (own, beside):
+            found[handler].append(_init_ms(emulator, code, handler, variables))
+    return statistics.median(found[own[1]][1:]), statistics.median(found[beside[1]][1:])
+
+
+def _init_ms(emulator: Path, code: Path, handler: str, variables: Mapping[str, str]) -> float:
+    """Start a process, invoke it once, and return what the emulator reports as the length of its start."""
+    with _free_ports(2) as (port, runtime_port):
+        pass
+    environment = {
+        **variables,
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_REGION": "eu-west-1",
+        "AWS_LAMBDA_FUNCTION_NAME": "function",
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": "60",
+        "LAMBDA_TASK_ROOT": str(code),
+        "PATH": os.environ.get("PATH", os.defpath),
+        "PYTHONPATH": os.pathsep.join((str(code), str(LAYER))),
+    }
+    command = [
+        str(emulator),
+        *("--log-level", "info"),
+        *("--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
+        *("--runtime-api-address", f"127.0.0.1:{runtime_port}"),
+        *(sys.executable, "-m", "awslambdaric", handler),
+    ]
+    with subprocess.Popen(
+        command, cwd=code, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+        try:
+            answer = _invoke(port)
+        finally:
+            os.killpg(process.pid, 9)
+        assert process.stdout
+        said = process.stdout.read().decode(errors="replace")
+    if isinstance(answer, dict) and "errorMessage" in answer:
+        raise RuntimeError(f"{handler}: {answer}\n{said}")
+    return float(re.findall(r"INIT REPORT\(durationMs: ([\d.]+)", said)[0])
+
+
+def _invoke(port: int) -> object:
+    url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(url, NO_MESSAGES, timeout=60) as answer:
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as refusal:
+            return {"errorMessage": str(refusal)}
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+@contextmanager
+def _free_ports(count: int) -> Iterator[Sequence[int]]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        yield [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
