@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from tests.benchmarks._table import Row, Table, aligned
+from tests.benchmarks._table import Row, Table
 from tests.integration.stack import OTHER_SOUND, SOUND, running_stack
 from tests.sandbox.interference import Interference
 
@@ -70,8 +70,7 @@ def run() -> Table:
         wanted = sum(map(len, reasons.values()))
         lines += [
             function,
-            *aligned([(what, str(count)) for what, count in counts.items()]),
-            *(f"    {what}: {'; '.join(reasons.get(what, ()))}" for what in counts),
+            *(f"  {count} {what}: {'; '.join(reasons.get(what, ()))}" for what, count in counts.items()),
             "",
         ]
         rows.append(
