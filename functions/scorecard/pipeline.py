@@ -188,6 +188,7 @@ class Scorer:
                 transcript_id=submission.transcript_id,
                 etag=submission.etag,
                 sequencer=submission.sequencer,
+                quiet=submission.quiet,
             ),
             submission.call,
         )
@@ -261,7 +262,7 @@ class Scorer:
         if self._settings.delete_at_assemblyai:
             run.assemblyai.delete_transcript(run.submission.transcript_id)
         failed_before = run.failed_before.result()
-        self._tell(scorecard, failed_before)
+        self._tell(run, scorecard, failed_before)
         if failed_before:
             self._documents.delete("failures", run.submission.recording)
         return scorecard.status
@@ -441,6 +442,7 @@ class Scorer:
                 transcript_id=submission.transcript_id,
                 etag=submission.etag,
                 sequencer=submission.sequencer,
+                quiet=submission.quiet,
             ),
             submission.call,
         )
@@ -455,7 +457,11 @@ class Scorer:
                 "CoachModel and CoachFallbackModel to models that your account may use.\n",
             )
 
-    def _tell(self, scorecard: Scorecard, replaces: Failure | None) -> None:
+    def _tell(self, run: _Run, scorecard: Scorecard, failed_before: Failure | None) -> None:
+        if run.submission.quiet:
+            return
+        # Of a quiet failure nobody was told.
+        replaces = failed_before if failed_before and not failed_before.quiet else None
         subject, text = render_mail(scorecard, self._documents.bucket, replaces)
         self._notifications.publish(subject, text, message_attributes(scorecard))
 

@@ -44,6 +44,7 @@ class _Detail(msgspec.Struct):
     bucket: _Bucket
     object: _Object
     resubmissions: Annotated[int, msgspec.Meta(ge=0, le=MOST_RESUBMISSIONS)] = 0
+    quiet: bool = False
 
 
 class _ObjectCreated(msgspec.Struct):
@@ -53,7 +54,7 @@ class _ObjectCreated(msgspec.Struct):
 
 
 def read_event(body: str) -> Drop:
-    """Read the EventBridge event in a message of RecordingsQueue, or what callcoach.resubmission writes like it.
+    """Read the EventBridge event in a message of RecordingsQueue, or what callcoach itself writes like it.
 
     Raises MalformedMessage when it is neither.
     """
@@ -70,6 +71,7 @@ def read_event(body: str) -> Drop:
         size_bytes=detail.object.size,
         sequencer=detail.object.sequencer,
         resubmissions=detail.resubmissions,
+        quiet=detail.quiet,
     )
 
 
@@ -243,6 +245,7 @@ def submission_record(
         dropped_at=_iso(recording.last_modified),
         open_job=dropped.open_job,
         resubmissions=dropped.resubmissions,
+        quiet=dropped.quiet,
     )
 
 

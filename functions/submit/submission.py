@@ -140,6 +140,7 @@ class Submitter:
                 retryable=retryable,
                 etag=dropped.etag,
                 sequencer=dropped.sequencer,
+                quiet=dropped.quiet,
             )
         )
 
@@ -162,6 +163,10 @@ class Submitter:
         require_recording(dropped.recording, recording)
         recorded = self._recorded(dropped)
         if recorded and not self._wants_new_job(dropped, recorded):
+            if recorded.quiet and not dropped.quiet:
+                # Somebody has dropped it as any other, and waits for an e-mail.
+                recorded = msgspec.structs.replace(recorded, quiet=False)
+                self._documents.write("submissions", dropped.recording, encode(recorded))
             # Dropped again, it may be a call whose scoring was given up: no reason to wait for a callback.
             self._look_after(recorded, at_once=recorded.sequencer != dropped.sequencer)
             return {"outcome": "submitted_already", "transcript_id": recorded.transcript_id}

@@ -1,12 +1,20 @@
 """python -m callcoach submit: recordings of which nothing came are submitted, once, and in the order of the drops."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from tests.integration.operator_commands import Ran, role_with, run
 from tests.integration.stack import DONE, OTHER_SOUND, SOUND, Stack, running_stack
 from tests.sandbox.interference import Action, Interference, Refuse, SideEffect
 from tests.sandbox.places import places
+
+from callcoach import backfill
+from callcoach.documents import Kind
+from callcoach.traces import Listed
+from callcoach.work import MOST_ATTEMPTS
+
+KINDS: tuple[Kind, ...] = ("submissions", "failures")
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +208,163 @@ def test_what_is_forgotten_afterwards_leaves_nothing_in_the_table(stack: Stack) 
     assert run(stack.cloud, "forget", "--yes", key).exit_code == 0
 
     assert {name for name in in_table(stack) - before if not name.startswith("forgotten#")} == set()
+
+
+@pytest.fixture
+def while_it_waits(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the functions work whenever --quiet waits; return a list that has a word for each time."""
+    waited: list[str] = []
+
+    def sleep(_: float) -> None:
+        waited.append("waited")
+        while stack.deliver("RecordingsQueue"):
+            pass
+        stack.cloud.wait_until(lambda: all(job.completed for job in stack.stand_in.jobs.values()))
+        stack.cloud.wait_until(lambda: all(item.outcome != "pending" for item in stack.stand_in.deliveries))
+        while stack.deliver("CallbacksQueue"):
+            pass
+
+    monkeypatch.setattr("callcoach.commands_work.time", SimpleNamespace(sleep=sleep))
+    return waited
+
+
+def test_quietly_one_mail_tells_of_all(stack: Stack, while_it_waits: list[str]) -> None:
+    """Of what fails before and after it was submitted, too; operators are told as ever."""
+    drop_unseen(stack, "quiet/a.ogg", SOUND.read_bytes())
+    drop_unseen(stack, "quiet/b.ogg", b"a sound that nobody knows")
+    drop_unseen(stack, "quiet/notes.txt", b"not a call")
+    mails = len(stack.cloud.publications())
+
+    ran = submit(stack, "--quiet", "quiet/a.ogg", "quiet/b.ogg", "quiet/notes.txt")
+
+    assert ran.exit_code == 0
+    assert ran.document["submitted"] == ["quiet/a.ogg", "quiet/b.ogg", "quiet/notes.txt"]
+    summary = ran.document["summary"]
+    assert summary["scored"] == {"complete": 1}
+    assert sorted(key for keys in summary["failed"].values() for key in keys) == ["quiet/b.ogg", "quiet/notes.txt"]
+    (mail,) = stack.cloud.publications()[mails:]
+    assert (mail.topic, mail.subject) == ("ScorecardsTopic", "Call reviews: 1 scored, 2 not")
+    assert mail.attributes == {"outcome": "summary"}
+    assert "quiet/notes.txt" in mail.message
+    assert while_it_waits == ["waited"]
+    assert all(stack.document(kind, "quiet/b.ogg")["quiet"] for kind in KINDS)
+
+
+def test_interrupted_it_finds_its_calls_again(
+    stack: Stack, while_it_waits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop_unseen(stack, "repeated/a.ogg", SOUND.read_bytes())
+    drop_unseen(stack, "repeated/loud.ogg", OTHER_SOUND.read_bytes())
+    submit(stack, "repeated/loud.ogg")
+    stack.deliver("RecordingsQueue")
+    mails = len(stack.cloud.publications())
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("callcoach.commands_work.time", SimpleNamespace(sleep=interrupt))
+        interrupted = submit(stack, "--quiet", "--prefix", "repeated/")
+    stack.deliver("RecordingsQueue")
+    repeated = submit(stack, "--quiet", "--prefix", "repeated/")
+
+    assert interrupted.exit_code == 1
+    assert repeated.document["submitted"] == []
+    assert repeated.document["skipped"] == {"repeated/a.ogg": "submitted", "repeated/loud.ogg": "submitted"}
+    assert while_it_waits == ["waited"]
+    assert repeated.document["summary"]["scored"] == {"complete": 1}
+    assert [mail.attributes["outcome"] for mail in stack.cloud.publications()[mails:]] == ["complete", "summary"]
+    assert len(stack.submissions("repeated/a.ogg")) == 1
+
+
+def test_dropped_as_any_other_it_is_told_of(stack: Stack) -> None:
+    """While it was on its way; and no second job is made."""
+    key = "told.ogg"
+    drop_unseen(stack, key, SOUND.read_bytes())
+    put(stack, object_created(stack, key, quiet=True))
+    stack.deliver("RecordingsQueue")
+    assert stack.document("submissions", key)["quiet"]
+    stack.drop(key, SOUND.read_bytes())
+    stack.deliver("RecordingsQueue")
+    transcript_id = stack.document("submissions", key)["transcript_id"]
+    stack.cloud.wait_until(lambda: stack.stand_in.jobs[transcript_id].completed)
+
+    assert stack.callback("completed", transcript_id) == DONE
+
+    assert not stack.document("submissions", key)["quiet"]
+    assert len(stack.submissions(key)) == 1
+    assert len(stack.mails_about(key)) == 1
+    assert run(stack.cloud, "status", key, "--json").document["call"]["state"] == "scored"
+
+
+@pytest.mark.parametrize("what", ["assemblyai POST /v2/transcript", "assemblyai POST /v1/understanding"])
+def test_quietly_given_up_it_is_on_record_and_its_redrive_is_quiet_too(stack: Stack, what: str) -> None:
+    key = f"given up {what[-4:]}.ogg"
+    drop_unseen(stack, key, SOUND.read_bytes())
+    put(stack, object_created(stack, key, quiet=True))
+    mails = len(stack.cloud.publications())
+
+    def decide(effect: SideEffect) -> Action | None:
+        return Refuse(503, "down") if effect.what == what else None
+
+    with Interference(stack.cloud, stack.stand_in, decide):
+        while stack.document("failures", key) is None:
+            stack.deliver("RecordingsQueue")
+            stack.cloud.wait_until(lambda: all(job.completed for job in stack.stand_in.jobs.values()))
+            stack.deliver("CallbacksQueue")
+            have_nearly_given_up(stack)
+            stack.cloud.pass_time(1000)
+
+    assert stack.document("failures", key)["quiet"]
+    assert run(stack.cloud, "redrive", "--yes", key).exit_code == 0
+    while stack.document("scorecards", key) is None:
+        stack.deliver("RecordingsQueue")
+        stack.cloud.wait_until(lambda: all(job.completed for job in stack.stand_in.jobs.values()))
+        stack.deliver("CallbacksQueue")
+        stack.cloud.pass_time(1000)
+    assert stack.document("failures", key) is None
+    assert len(stack.cloud.publications()) == mails
+
+
+def have_nearly_given_up(stack: Stack) -> None:
+    """Let all work that has failed once have one attempt left."""
+    dynamodb, table = stack.cloud.client("dynamodb"), stack.cloud.resources["StateTable"]
+    for item in dynamodb.scan(TableName=table)["Items"]:
+        if "attempts" in item:
+            dynamodb.update_item(
+                TableName=table,
+                Key={"id": item["id"]},
+                UpdateExpression="SET attempts = :attempts",
+                ExpressionAttributeValues={":attempts": {"N": str(MOST_ATTEMPTS - 1)}},
+            )
+
+
+def object_created(stack: Stack, key: str, *, quiet: bool) -> str:
+    """Return the message that submit sends."""
+    s3, bucket = stack.cloud.client("s3"), stack.cloud.outputs["RecordingsBucketName"]
+    head = s3.head_object(Bucket=bucket, Key=key)
+    listed = Listed(head["LastModified"], head["ETag"].strip('"'), head["ContentLength"])
+    return backfill.object_created(bucket, key, listed, "", quiet=quiet)
+
+
+def test_quietly_it_may_tell_people_too(stack: Stack, while_it_waits: list[str]) -> None:
+    needed = {
+        "cloudformation:DescribeStacks",
+        "cloudformation:DescribeStackResources",
+        "s3:ListBucket",
+        "s3:GetObject",
+        "sns:Publish",
+        "sqs:GetQueueAttributes",
+        "sqs:SendMessage",
+    }
+    credentials, used = role_with(stack.cloud, "submits-quietly", needed)
+    drop_unseen(stack, "rights/quiet.ogg", SOUND.read_bytes())
+
+    ran = run(stack.cloud, "submit", "--yes", "--quiet", "rights/quiet.ogg", credentials=credentials)
+
+    assert ran.exit_code == 0, ran.err
+    assert while_it_waits
+    assert used() == needed
 
 
 def in_table(stack: Stack) -> set[str]:

@@ -47,8 +47,11 @@ class Shelf:
         return self.documents.get(kind)
 
 
-def shelf() -> Shelf:
-    return Shelf({"submissions": encode(SUBMISSION), "failures": encode(FAILURE)})
+def shelf(submitted: float | None = 1) -> Shelf:
+    """Return the records of a call that was submitted so many minutes after T0."""
+    submitted_at = (T0 + timedelta(minutes=submitted or 0)).isoformat()
+    submission = msgspec.structs.replace(SUBMISSION, submitted_at=submitted_at)
+    return Shelf({"submissions": encode(submission), "failures": encode(FAILURE)})
 
 
 def calls(documents: Shelf) -> Calls:
@@ -93,12 +96,19 @@ def test_the_latest_counts(written: Sequence[float | None], state: CallState, si
     """Written, in minutes: the recording, its submission, its scorecard, its failure."""
     found = {KEY: traces(*written)}
 
-    (call,) = calls(shelf()).described(found, T0 + timedelta(minutes=10))
+    (call,) = calls(shelf(written[1])).described(found, T0 + timedelta(minutes=10))
 
     assert (call.state, call.since_at) == (state, T0 + timedelta(minutes=since))
     assert (call.reason == "no_audio") == (state == "failed")
     assert call.dropped_at == (None if written[0] is None else T0 + timedelta(minutes=written[0]))
     assert calls(shelf()).not_submitted(found) == ([KEY] if state == "dropped" else [])
+
+
+def test_a_record_that_was_written_anew_is_no_new_submission() -> None:
+    """As when a quiet one is so no longer."""
+    (call,) = calls(shelf(1)).described({KEY: traces(0, 4, 2, None)}, T0 + timedelta(minutes=10))
+
+    assert (call.state, call.since_at) == ("scored", T0 + timedelta(minutes=2))
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"{}", b"<html>", b"\xff"])

@@ -52,6 +52,11 @@ class Subscriber:
         said: dict[str, Any] = json.loads(message["Body"])
         return said
 
+    @property
+    def has_nothing(self) -> bool:
+        """Whether no message has come."""
+        return not self._sqs.receive_message(QueueUrl=self._queue).get("Messages")
+
 
 def test_message_reaches_the_subscribers_with_its_attributes(aws: None) -> None:
     """What has no value is no attribute, for SNS refuses an empty one; nor does it take control characters."""
@@ -97,6 +102,17 @@ def test_failure_is_recorded_and_told_with_who_was_on_the_call(aws: None) -> Non
     assert "scorecards/failures/dana/acme.mp3.json" in said["Message"].replace("\n", " ")
     stored = boto3.client("s3").get_object(Bucket="scorecards", Key="failures/dana/acme.mp3.json")["Body"].read()
     assert json.loads(stored)["reason"] == "no_speech"
+
+
+def test_quiet_failure_is_recorded_and_nobody_is_told(aws: None) -> None:
+    boto3.client("s3").create_bucket(
+        Bucket="scorecards", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    subscriber = Subscriber()
+    documents = Documents(boto3.client("s3"), "scorecards")
+    Failures(documents, subscriber.notifications).record(a_failure(quiet=True))
+    assert json.loads(documents.read("failures", "dana/acme.mp3") or b"")["quiet"] is True
+    assert subscriber.has_nothing
 
 
 def test_first_three_lines_of_a_failure_say_what_happened_what_to_do_and_what_was_saved() -> None:

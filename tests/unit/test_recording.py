@@ -76,6 +76,15 @@ def test_event_that_s3_cannot_have_sent_is_malformed(part: str, change: dict[str
         read_event(json.dumps(body))
 
 
+def test_what_is_submitted_quietly_is_the_same_work() -> None:
+    body = json.loads(dropped_body())
+    loud = read_event(json.dumps(body))
+    body["detail"]["quiet"] = True
+    quiet = read_event(json.dumps(body))
+    assert (loud.quiet, quiet.quiet) == (False, True)
+    assert (quiet.identity, quiet.work_id, quiet.open_job) == (loud.identity, loud.work_id, loud.open_job)
+
+
 @pytest.mark.parametrize("resubmissions", [-1, MOST_RESUBMISSIONS + 1, 10**30, "1", None])
 def test_resubmission_that_was_none_of_ours_is_malformed(resubmissions: object) -> None:
     body = json.loads(dropped_body())

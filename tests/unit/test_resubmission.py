@@ -27,13 +27,13 @@ def test_for_a_day_and_not_for_ever(resubmissions: int, hours: float, *, allowed
     assert may_resubmit(submitted(resubmissions), DROPPED + timedelta(hours=hours)) is allowed  # type: ignore[arg-type]
 
 
-@given(st.text(min_size=1))
-def test_what_goes_back_is_read_as_the_same_drop(key: str) -> None:
+@given(st.text(min_size=1), st.booleans())
+def test_what_goes_back_is_read_as_the_same_drop(key: str, quiet: bool) -> None:  # noqa: FBT001 - drawn
     """But as another piece of work: the first is done."""
-    record = submission(key=key)
+    record = msgspec.structs.replace(submission(key=key), quiet=quiet)
     message = resubmission(record)
     again = read_event(message)
     assert message.isascii()
-    assert again == Drop(record.bucket, key, record.etag, record.sequencer, 1, record.size_bytes)
+    assert again == Drop(record.bucket, key, record.etag, record.sequencer, 1, record.size_bytes, quiet)
     assert again.work_id != msgspec.structs.replace(again, resubmissions=0).work_id
     assert again.open_job != msgspec.structs.replace(again, resubmissions=0).open_job

@@ -84,12 +84,15 @@ def last_sequencer(key: str, traces: Traces, calls: Calls) -> str:
     return failed if is_earlier(submitted, failed) else submitted
 
 
-def object_created(bucket: str, key: str, recording: Listed, last: str) -> str:
-    """Return the message that S3's event about a recording would be. last: the latest sequencer that is known."""
+def object_created(bucket: str, key: str, recording: Listed, last: str, *, quiet: bool = False) -> str:
+    """Return the message that S3's event about a recording would be.
+
+    last: the latest sequencer that is known; quiet: as documents.Submission has it.
+    """
     content = hashlib.sha256(recording.etag.encode()).hexdigest()[:8]
     sequencer = f"{last or _FIRST}{int(recording.written_at.timestamp()):08X}{content.upper()}"
     dropped = {"key": key, "etag": recording.etag, "size": recording.size_bytes, "sequencer": sequencer}
-    detail = {"bucket": {"name": bucket}, "object": dropped}
+    detail = {"bucket": {"name": bucket}, "object": dropped, "quiet": quiet}
     # In ASCII: SQS refuses some of the characters that a key may have.
     return json.dumps({"source": "callcoach", "detail-type": "Object Created", "detail": detail})
 

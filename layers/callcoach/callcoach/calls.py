@@ -27,7 +27,11 @@ STATES: tuple[CallState, ...] = ("dropped", "transcribing", "overdue", "scored",
 _READERS = 10
 
 Read = TypeVar("Read")
-Record = TypeVar("Record", Submission, Failure)
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+class _Scored(msgspec.Struct):
+    status: str
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -78,6 +82,21 @@ class Calls:
     def failure(self, recording: str, traces: Traces) -> Failure | None:
         """Return the record of the last failure; None when nothing can read it, too."""
         return _decoded(self._read("failures", recording, traces.failures), Failure)
+
+    def quiet(self, found: Mapping[str, Traces]) -> list[str]:
+        """Return the recordings whose outcome nobody is told by an e-mail of its own."""
+        quiet = self._side_by_side(list(found), lambda key: self._is_quiet(key, found[key]))
+        return sorted(key for key, is_quiet in zip(found, quiet, strict=True) if is_quiet)
+
+    def statuses(self, found: Mapping[str, Traces]) -> dict[str, str]:
+        """Return the status of each scorecard."""
+        bodies = self._side_by_side(list(found), lambda key: self._read("scorecards", key, found[key].scorecards))
+        cards = {key: _decoded(body, _Scored) for key, body in zip(found, bodies, strict=True)}
+        return {key: card.status for key, card in cards.items() if card}
+
+    def _is_quiet(self, key: str, traces: Traces) -> bool:
+        records = (self.submission(key, traces), self.failure(key, traces))
+        return any(record.quiet for record in records if record)
 
     def _described(self, key: str, traces: Traces, now: datetime) -> Call:
         submission = self.submission(key, traces)
@@ -149,14 +168,21 @@ def _state(
     traces: Traces, submission: Submission | None, now: datetime, *, is_dropped: bool
 ) -> tuple[CallState, datetime]:
     """Return a recording's state, and since when it is in it."""
-    submitted, outcome = traces.submissions, traces.outcome
+    submitted_at, outcome = _submitted_at(traces, submission), traces.outcome
     if not is_dropped:
-        if outcome and (submitted is None or submitted.written_at <= outcome[1].written_at):
+        if outcome and (submitted_at is None or submitted_at <= outcome[1].written_at):
             return outcome[0], outcome[1].written_at
-        if submitted and submission:
-            overdue_at = submitted.written_at + timedelta(seconds=submission.overdue_after_seconds)
+        if submitted_at and submission:
+            overdue_at = submitted_at + timedelta(seconds=submission.overdue_after_seconds)
             if overdue_at < now:
                 return "overdue", overdue_at
-        if submitted:
-            return "transcribing", submitted.written_at
+        if submitted_at:
+            return "transcribing", submitted_at
     return "dropped", traces.began_at
+
+
+def _submitted_at(traces: Traces, submission: Submission | None) -> datetime | None:
+    """Return when a recording was submitted: its record says so, and may have been written anew since."""
+    if submission:
+        return datetime.fromisoformat(submission.submitted_at)
+    return traces.submissions.written_at if traces.submissions else None

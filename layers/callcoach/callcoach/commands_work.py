@@ -1,6 +1,7 @@
 """python -m callcoach submit and redrive: putting recordings on their way, and back on it."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -14,7 +15,13 @@ from callcoach.plain_text import printable
 from callcoach.queues import waiting
 from callcoach.redriving import DeadLetter, Redriver, chosen
 from callcoach.status import words
-from callcoach.traces import Tracer, Traces
+from callcoach.summary import Summary, summarised, summary_mail
+from callcoach.traces import Tracer, Traces, silent
+
+# How long --quiet waits before it looks again at what is on its way.
+LOOK_AGAIN_SECONDS = 10.0
+# Why a recording is left out that has an outcome, or comes to one by itself.
+_KNOWN = ("submitted", "scored", "failed", "recording_gone")
 
 _yes = click.option("--yes", is_flag=True, help="Do not ask first.")
 _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
@@ -24,6 +31,7 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done,
 @click.argument("recordings", metavar="[KEY]...", nargs=-1)
 @click.option("--prefix", help="All recordings whose names begin with this.")
 @click.option("--since", type=When(), help="All that were dropped since then: 24h, 30d, 2026-05-06.")
+@click.option("--quiet", is_flag=True, help="Send one e-mail about all of them, when the last one is done.")
 @_dry_run
 @_yes
 @about_a_stack
@@ -34,6 +42,7 @@ def submit(
     recordings: Sequence[str],
     prefix: str | None,
     since: datetime | None,
+    quiet: bool,
     dry_run: bool,
     yes: bool,
 ) -> Answer:
@@ -41,6 +50,9 @@ def submit(
 
     KEY is a recording's whole name in its bucket. What was submitted, scored or has failed is left as it is; drop a
     failed one again to try again. May be repeated: nothing is submitted twice.
+
+    --quiet waits until the last of them is scored or has failed, and sends one e-mail instead of one for each.
+    Interrupted, the calls go on; give the command once more, and it waits for those that it submitted before.
     """
     if bool(recordings) == (prefix is not None or since is not None):
         raise click.UsageError("Name recordings, or choose them by --prefix or --since.")
@@ -49,8 +61,10 @@ def submit(
         tracer, calls = deployed.tracer(progress), deployed.calls(progress)
         found = _found(deployed, tracer, recordings, prefix or "", since)
         plan = plan_backfill(found, calls, named=bool(recordings))
+        known = {key: found[key] for key, reason in plan.skipped.items() if reason in _KNOWN}
+        before = calls.quiet(known) if quiet else []
         queue = waiting(deployed.sqs, {"RecordingsQueue": stack.queue_urls["RecordingsQueue"]})["RecordingsQueue"]
-    if dry_run or not plan.submitted:
+    if dry_run or not (plan.submitted or before):
         would = sorted(plan.submitted)
         lines = [f"Would be submitted: {printable(key, 1024)}" for key in would]
         return Answer(
@@ -61,17 +75,27 @@ def submit(
         if queue.visible or queue.hidden:
             err.print("Messages wait in RecordingsQueue; some may be about these recordings. None is paid for twice.")
         err.print(cost(plan, two_channels=stack.parameters["RepChannel"] != "0"))
-        err.print("Everybody who is subscribed gets an e-mail about each.")
+        about = "all of them together, those too that were submitted quietly before" if quiet else "each"
+        err.print(f"Everybody who is subscribed gets an e-mail about {about}.")
         click.confirm(f"Submit them to the stack {stack.name}?", abort=True, err=True)
     with telling_progress() as progress:
         bodies = {
-            key: object_created(stack.recordings_bucket, key, listed, last_sequencer(key, found[key], calls))
+            key: object_created(
+                stack.recordings_bucket, key, listed, last_sequencer(key, found[key], calls), quiet=quiet
+            )
             for key, listed in plan.submitted.items()
         }
         left = send(deployed.sqs, stack.queue_urls["RecordingsQueue"], bodies, progress)
     sent = sorted(set(bodies) - set(left))
+    document: dict[str, object] = {"stack": stack.name, "submitted": sent, "skipped": plan.skipped}
+    if quiet and not left:
+        err.print("On the way. Should you interrupt this, they go on; give the command once more to wait again.")
+        summary = _outcomes(deployed, {*sent, *before}, prefix=None if recordings else prefix or "")
+        subject, text = summary_mail(summary, stack.scorecards_bucket)
+        deployed.notifications().publish(subject, text, {"outcome": "summary"})
+        return Answer(document | {"summary": msgspec.to_builtins(summary)}, text)
     return Answer(
-        {"stack": stack.name, "submitted": sent, "skipped": plan.skipped},
+        document,
         "\n".join([f"{_counted(len(sent))} on the way: python -m callcoach watch", *_skipped(plan)]),
         f"the queue did not take {_counted(len(left))}. Give the command once more." if left else "",
     )
@@ -89,6 +113,27 @@ def _found(
             raise click.ClickException(deployed.unknown(key))
         found[key] = traces
     return found
+
+
+def _outcomes(deployed: Deployed, recordings: Collection[str], *, prefix: str | None) -> Summary:
+    """Wait until each recording is scored, has failed or is gone, and sum up what became of them.
+
+    prefix: what the names of all of them begin with; None to look at one after the other.
+    """
+    tracer, calls = deployed.tracer(silent), deployed.calls(silent)
+    waited_for, ended, gone = set(recordings), dict[str, Traces](), set[str]()
+    with telling_progress() as progress:
+        while True:
+            progress("recordings are done", len(ended), len(recordings))
+            listed = {key: tracer.of(key) for key in waited_for} if prefix is None else tracer.all(prefix)
+            found = {key: traces for key in waited_for if (traces := listed.get(key))}
+            gone |= waited_for - found.keys()
+            described = calls.described(found, datetime.now(UTC))
+            ended |= {call.recording: found[call.recording] for call in described if call.state in ("scored", "failed")}
+            waited_for = found.keys() - ended.keys()
+            if not waited_for:
+                return summarised(calls.described(ended, datetime.now(UTC)), calls.statuses(ended), list(gone))
+            time.sleep(LOOK_AGAIN_SECONDS)
 
 
 def _skipped(plan: Backfill) -> list[str]:

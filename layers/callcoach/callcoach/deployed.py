@@ -15,6 +15,7 @@ from callcoach.assemblyai import AssemblyAI
 from callcoach.aws_clients import AWS_CONFIG, S3_CONFIG
 from callcoach.calls import Calls
 from callcoach.moments import moment
+from callcoach.notifications import Notifications
 from callcoach.secrets import Secrets
 from callcoach.stack import find_stack
 from callcoach.state import State
@@ -57,6 +58,10 @@ class Deployed:
         """Return the account's AssemblyAI. Raises SettingsError when its key cannot be read."""
         secrets = Secrets(self._client("secretsmanager", config=AWS_CONFIG))
         return AssemblyAI(partial(secrets.key, self.stack.assemblyai_secret), self.stack.assemblyai_url)
+
+    def notifications(self) -> Notifications:
+        """Return what reaches everybody who gets scorecards."""
+        return Notifications(self._client("sns", config=AWS_CONFIG), self.stack.outputs["ScorecardsTopicArn"])
 
     def unknown(self, recording: str) -> str:
         """Return what to say of a recording of which nothing is known."""

@@ -85,7 +85,8 @@ class Submission(msgspec.Struct, frozen=True):
     asked: the request's options, without the recording's link and the webhook's key.
     rep_channel: 1 or 2 where each side has a channel of its own, 0 where speakers are told apart by voice.
     dropped_at: when the object was written; open_job: its place among the jobs that AssemblyAI has in hand;
-    resubmissions: how often this drop was submitted before, because AssemblyAI could not fetch the recording.
+    resubmissions: how often this drop was submitted before, because AssemblyAI could not fetch the recording;
+    quiet: no e-mail is sent about it.
     """
 
     bucket: str
@@ -104,12 +105,13 @@ class Submission(msgspec.Struct, frozen=True):
     dropped_at: str = ""
     open_job: str = ""
     resubmissions: int = 0
+    quiet: bool = False
 
 
 class Failure(msgspec.Struct, frozen=True):
     """failures/<recording key>.json: why there is no scorecard, and what to do about it.
 
-    sequencer: of the drop that it is about; a later drop's outcome replaces it.
+    sequencer: of the drop that it is about; a later drop's outcome replaces it. quiet: no e-mail was sent about it.
     """
 
     recording: str
@@ -121,6 +123,7 @@ class Failure(msgspec.Struct, frozen=True):
     transcript_id: str | None = None
     etag: str | None = None
     sequencer: str | None = None
+    quiet: bool = False
 
 
 def is_earlier(sequencer: str, other: str) -> bool:

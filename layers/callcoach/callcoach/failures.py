@@ -18,10 +18,17 @@ class Failures:
         self._notifications = notifications
 
     def record(self, failure: Failure, call: CallDetails | None = None) -> None:
-        """Write failures/<key>.json over an older one, then send one e-mail. call: who was on it, if that is known."""
+        """Write failures/<key>.json over an older one, then send one e-mail unless it is quiet.
+
+        call: who was on it, if that is known.
+        """
         key = self._documents.write("failures", failure.recording, encode(failure))
+        if not failure.quiet:
+            self._tell(failure, call or CallDetails(), key)
+        count("CallsFailed")
+
+    def _tell(self, failure: Failure, call: CallDetails, key: str) -> None:
         subject, message = failure_mail(failure, f"{self._documents.bucket}/{key}")
-        call = call or CallDetails()
         attributes = {
             "outcome": "failed",
             "reason": failure.reason,
@@ -32,7 +39,6 @@ class Failures:
             "call_type": call.call_type,
         }
         self._notifications.publish(subject, message, attributes)
-        count("CallsFailed")
 
 
 def failure_mail(failure: Failure, where: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ class Drop(msgspec.Struct, frozen=True):
     """One content that was dropped under a recording's name, as far as it is known; "" where it is not.
 
     sequencer: orders S3's events about one name. resubmissions: how often AssemblyAI failed to fetch it before.
+    quiet: whoever submitted it tells people of its outcome, so nobody else does.
     """
 
     bucket: str
@@ -23,6 +24,7 @@ class Drop(msgspec.Struct, frozen=True):
     sequencer: str = ""
     resubmissions: int = 0
     size_bytes: int = 0
+    quiet: bool = False
 
     @property
     def identity(self) -> dict[str, str]:

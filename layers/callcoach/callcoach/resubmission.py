@@ -20,7 +20,7 @@ def may_resubmit(submission: Submission, now: datetime) -> bool:
 
 
 def resubmission(submission: Submission) -> str:
-    """Return the message that puts a recording back into RecordingsQueue: EventBridge's event, with the count in it."""
+    """Return the message that puts a recording back into RecordingsQueue: EventBridge's event, and what we add."""
     dropped = {
         "key": submission.recording,
         "etag": submission.etag,
@@ -31,6 +31,7 @@ def resubmission(submission: Submission) -> str:
         "bucket": {"name": submission.bucket},
         "object": dropped,
         "resubmissions": submission.resubmissions + 1,
+        "quiet": submission.quiet,
     }
     # In ASCII: SQS refuses some of the characters that a key may have.
     return json.dumps({"source": "callcoach", "detail-type": "Object Created", "detail": detail})

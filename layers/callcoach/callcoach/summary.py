@@ -1,0 +1,88 @@
+"""What became of recordings that were submitted quietly: one e-mail instead of one for each. Pure."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from callcoach.calls import Call
+from callcoach.plain_text import ascii_text, clipped, without_links
+
+_COLUMNS = 72
+# What is listed of a kind; SNS takes 256 kB, and people read a page.
+_LISTED = 30
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """scored: recordings by the status of their scorecards; failed: their names by reason; reps: scored calls of each.
+
+    gone: recordings of which nothing is known any more.
+    """
+
+    scored: dict[str, int]
+    failed: dict[str, list[str]]
+    check_roles: list[str]
+    reps: dict[str, int]
+    gone: list[str]
+
+
+def summarised(calls: Sequence[Call], statuses: Mapping[str, str], gone: Sequence[str]) -> Summary:
+    """Sum up what became of recordings. statuses: of their scorecards."""
+    scored = [call for call in calls if call.state == "scored"]
+    failed: dict[str, list[str]] = {}
+    for call in sorted(calls, key=lambda call: call.recording):
+        if call.state == "failed":
+            failed.setdefault(call.reason or "unknown", []).append(call.recording)
+    return Summary(
+        scored=dict(Counter(statuses.get(call.recording, "unknown") for call in scored).most_common()),
+        failed=failed,
+        check_roles=sorted(call.recording for call in scored if statuses.get(call.recording) == "needs_roles"),
+        reps=dict(Counter(call.rep for call in scored if call.rep).most_common()),
+        gone=sorted(gone),
+    )
+
+
+def summary_mail(summary: Summary, bucket: str) -> tuple[str, str]:
+    """Return the subject and the text of the e-mail: ASCII, 72 columns. bucket: where the scorecards lie."""
+    scored, failed = sum(summary.scored.values()), sum(map(len, summary.failed.values()))
+    text = "\n".join(_paragraphs(summary, scored, failed, bucket))
+    return f"Call reviews: {scored} scored, {failed} not", f"{text}\n"
+
+
+def _paragraphs(summary: Summary, scored: int, failed: int, bucket: str) -> Iterator[str]:
+    yield _filled(f"CALL REVIEWS: {_counted(scored)} scored, {_counted(failed)} not.")
+    yield _filled("They were submitted together, so no e-mail came about each.")
+    if summary.check_roles:
+        yield from ("", _filled("CHECK WHO IS WHO FIRST (nothing was judged; callcoach rescore sets the sides right)"))
+        yield from _listed(summary.check_roles)
+    for reason, recordings in summary.failed.items():
+        yield from ("", _filled(f"NOT SCORED: {reason.replace('_', ' ')}"))
+        yield from _listed(recordings)
+    if summary.reps:
+        yield from ("", "SCORED, BY REP")
+        yield from _listed([f"{rep}: {count}" for rep, count in summary.reps.items()])
+    if summary.gone:
+        yield from ("", "TAKEN AWAY MEANWHILE")
+        yield from _listed(summary.gone)
+    yield "-" * _COLUMNS
+    yield "Reports, scorecards and reasons (AWS sign-in needed):"
+    yield f"  https://console.aws.amazon.com/s3/buckets/{bucket}"
+
+
+def _listed(names: Sequence[str]) -> Iterator[str]:
+    for name in names[:_LISTED]:
+        yield _filled(name, "  ")
+    if len(names) > _LISTED:
+        yield f"  and {len(names) - _LISTED} more: python -m callcoach status"
+
+
+def _filled(text: str, indent: str = "") -> str:
+    plain = without_links(clipped(ascii_text(text), 300))
+    return textwrap.fill(
+        plain, _COLUMNS, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+    )
+
+
+def _counted(recordings: int) -> str:
+    return f"{recordings} recording{'' if recordings == 1 else 's'}"
