@@ -15,7 +15,9 @@ import boto3
 import click
 import msgspec
 from botocore import exceptions as aws
+from requests import Session
 
+from callcoach.commands_doctor import HTTP, doctor
 from callcoach.commands_drop import drop
 from callcoach.commands_scorecard import open_report, show
 from callcoach.commands_status import status, watch
@@ -103,9 +105,10 @@ class _Commands(click.Group):
 def callcoach(context: click.Context) -> None:
     """Run a deployed callcoach. The stack is found by its name, with the AWS credentials of your shell."""
     context.obj = boto3.session.Session
+    context.meta[HTTP] = Session
 
 
-for command in (status, watch, show, open_report, drop, submit, redrive):
+for command in (status, watch, show, open_report, drop, submit, redrive, doctor):
     callcoach.add_command(command)
 
 

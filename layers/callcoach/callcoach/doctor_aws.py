@@ -1,0 +1,147 @@
+"""What AWS says about a deployed stack: its state, its mail, its limits, and what waits."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from callcoach.doctor import Check, Look
+from callcoach.queues import waiting
+from callcoach.stack import Stack
+from callcoach.state import State
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+_TOPICS = {
+    "ScorecardsTopic": ("scorecards", "NotificationEmail"),
+    "OperationsTopic": ("alarms", "OperationsEmail"),
+}
+_DEAD_LETTER_QUEUES = ("RecordingsDlq", "CallbacksDlq")
+# What SNS shows in the place of a subscription's ARN.
+_PENDING = ("PendingConfirmation", "pending confirmation")
+# Of AWS's own parts; a stack in any other of them was left half done.
+_AT_REST = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+_ROLLED_BACK = ("UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")
+
+
+class AwsDoctor:
+    """Looks at one stack. client: makes the client of an AWS service."""
+
+    def __init__(self, stack: Stack, state: State, client: Callable[[str], Any]) -> None:
+        self._stack = stack
+        self._state = state
+        self._client = client
+
+    def looks(self) -> Mapping[str, Look]:
+        """Return all there is to look at, by what it is called."""
+        return {
+            "AWS account": self._account,
+            "stack": self._stack_status,
+            "recordings bucket": self._recordings_bucket,
+            "subscriptions": self._subscriptions,
+            "concurrency": self._concurrency,
+            "dead-letter queues": self._dead_letters,
+            "pause": self._pause,
+            "alarms": self._alarms,
+        }
+
+    def _account(self) -> Iterator[Check]:
+        sts = self._client("sts")
+        caller = sts.get_caller_identity()
+        yield Check("AWS account", "ok", f"{caller['Account']}, {sts.meta.region_name}, as {caller['Arn']}")
+
+    def _stack_status(self) -> Iterator[Check]:
+        (described,) = self._client("cloudformation").describe_stacks(StackName=self._stack.name)["Stacks"]
+        status = str(described["StackStatus"])
+        found = f"{self._stack.name}: {status}"
+        if status in _AT_REST:
+            yield Check("stack", "ok", found)
+        elif status in _ROLLED_BACK:
+            yield Check("stack", "warning", found, "The last deployment was undone. Its events say why; deploy again.")
+        elif status.endswith("_IN_PROGRESS"):
+            yield Check("stack", "warning", found, "A deployment is under way. Look again when it has ended.")
+        else:
+            yield Check("stack", "problem", found, "Look at the stack's events in CloudFormation, and deploy again.")
+
+    def _recordings_bucket(self) -> Iterator[Check]:
+        s3: S3Client = self._client("s3")
+        bucket, name = self._stack.recordings_bucket, "recordings bucket"
+        # S3 has no word for us-east-1.
+        region = s3.get_bucket_location(Bucket=bucket).get("LocationConstraint") or "us-east-1"
+        if region != s3.meta.region_name:
+            told = f"{bucket} lies in {region}, the stack in {s3.meta.region_name}"
+            yield Check(name, "problem", told, "Use a bucket of the stack's region: its events reach no other.")
+        elif self._stack.owns_recordings_bucket:
+            yield Check(name, "ok", f"{bucket}, made by the stack")
+        elif "EventBridgeConfiguration" in s3.get_bucket_notification_configuration(Bucket=bucket):
+            yield Check(name, "ok", f"{bucket}, which tells EventBridge of what is dropped")
+        else:
+            told = f"{bucket} tells EventBridge of nothing, so nothing is submitted"
+            yield Check(name, "problem", told, "Switch on Amazon EventBridge in the bucket's properties.")
+
+    def _subscriptions(self) -> Iterator[Check]:
+        sns: SNSClient = self._client("sns")
+        for topic, (what, parameter) in _TOPICS.items():
+            pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self._stack.resources[topic])
+            subscriptions = [row for page in pages for row in page["Subscriptions"]]
+            pending = [row["Endpoint"] for row in subscriptions if row["SubscriptionArn"] in _PENDING]
+            if pending:
+                yield Check(
+                    f"who gets {what}",
+                    "problem",
+                    f"not confirmed: {', '.join(sorted(pending))}",
+                    "Follow the link in AWS's message (look into spam too); after three days subscribe once more.",
+                )
+            elif not subscriptions:
+                advice = f"Set {parameter}, or subscribe somebody to {topic}."
+                yield Check(f"who gets {what}", "warning", "nobody", advice)
+            else:
+                yield Check(f"who gets {what}", "ok", f"{len(subscriptions)} confirmed")
+
+    def _concurrency(self) -> Iterator[Check]:
+        limits = self._client("lambda").get_account_settings()["AccountLimit"]
+        free = int(limits["UnreservedConcurrentExecutions"])
+        wanted = 2 * int(self._stack.parameters["MaximumConcurrency"])
+        found = f"both functions may take {wanted} of the {free} invocations at once that this account has"
+        if wanted > free:
+            advice = (
+                f"Ask AWS for a higher quota, or set MaximumConcurrency to {max(free // 2, 2)}: others are throttled."
+            )
+            yield Check("concurrency", "warning", found, advice)
+        else:
+            yield Check("concurrency", "ok", found)
+
+    def _dead_letters(self) -> Iterator[Check]:
+        sqs: SQSClient = self._client("sqs")
+        for queue, waits in waiting(sqs, {name: self._stack.queue_urls[name] for name in _DEAD_LETTER_QUEUES}).items():
+            count = waits.visible + waits.hidden
+            if count:
+                advice = "python -m callcoach redrive --dry-run lists them; mend what made them fail, and redrive them."
+                yield Check(queue, "problem", f"{count} given up", advice)
+            else:
+                yield Check(queue, "ok", "empty")
+
+    def _pause(self) -> Iterator[Check]:
+        _, pause = self._state.look("")
+        if pause is None:
+            yield Check("pause", "ok", "none")
+            return
+        found = f"by {pause.by} since {datetime.fromtimestamp(pause.since_at, UTC):%Y-%m-%d %H:%M} UTC: {pause.reason}"
+        if pause.by == "operator":
+            yield Check("pause", "warning", found, "python -m callcoach resume lets everything go on.")
+        else:
+            yield Check("pause", "problem", found, "See that AssemblyAI accepts the account; it then ends by itself.")
+
+    def _alarms(self) -> Iterator[Check]:
+        wanted = {name: logical for logical, name in self._stack.resources.items() if logical.endswith("Alarm")}
+        answer = self._client("cloudwatch").describe_alarms(AlarmNames=sorted(wanted))
+        states = {wanted[alarm["AlarmName"]]: alarm for alarm in answer["MetricAlarms"]}
+        for name in sorted(wanted.values()):
+            if name not in states:
+                yield Check(name, "warning", "deleted", "Deploy the stack again, so that it is made anew.")
+            elif states[name]["StateValue"] == "ALARM":
+                yield Check(name, "problem", "in alarm", f"{states[name].get('AlarmDescription', '')}.")
+            else:
+                yield Check(name, "ok", states[name]["StateValue"].replace("_", " ").lower())
