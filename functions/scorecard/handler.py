@@ -27,7 +27,7 @@ from scorecard.settings import Settings
 
 @cache
 def worker() -> Worker:
-    """Wire everything that outlives an invocation, on first use: importing this module needs no environment."""
+    """Wire everything that outlives an invocation."""
     settings = read_settings(Settings, os.environ)
     session = boto3.session.Session()
     sqs, sns, dynamodb = (
@@ -57,6 +57,11 @@ def worker() -> Worker:
     )
     queue = Queue(sqs, settings.callbacks_queue_url, settings.callbacks_dlq_url)
     return Worker(scorer, queue=queue, state=state, pauses=Pauses(state, operations, "scorecard"))
+
+
+# Lambda gives the start of a process a whole processor; to import this module elsewhere needs no environment.
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    worker()
 
 
 @logger.inject_lambda_context

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from functools import cache
 from urllib.parse import quote
 
 import jinja2
@@ -75,7 +76,7 @@ def render_mail(scorecard: Scorecard, bucket: str, replaces: Failure | None = No
     """
     coaching = scorecard.coaching
     names = people(scorecard) or file_name(scorecard)
-    text = _TEMPLATE.render(
+    text = template().render(
         card=scorecard,
         facts=" / ".join([names, *call_facts(scorecard)]),
         status=status_words(scorecard),
@@ -146,7 +147,9 @@ def _fill(text: str, first: str = "", rest: str = "", *, limit: int = 240) -> st
     return wrapped.replace("\x1f", " ")
 
 
-def _template() -> jinja2.Template:
+@cache
+def template() -> jinja2.Template:
+    """Return the template. It takes longer to compile than to fill, so a run may do that while it waits."""
     plain = environment(autoescape=False)
     plain.filters.update(
         call_length=call_length,
@@ -169,5 +172,3 @@ def _template() -> jinja2.Template:
     )
     return plain.get_template("email.txt.j2")
 
-
-_TEMPLATE = _template()

@@ -35,8 +35,10 @@ from scorecard.callback import Callback, read_callback
 from scorecard.coach import CoachAttempt
 from scorecard.earlier import Earlier, Replies, failure_before, left_by_earlier_runs, was_begun, written_scorecard
 from scorecard.mail import message_attributes, render_mail
+from scorecard.mail import template as mail_template
 from scorecard.readiness import NEVER_FINISHED, require_finished, transcript_deleted
 from scorecard.report import render_report
+from scorecard.report import template as report_template
 from scorecard.scorecard import Scorecard
 from scorecard.scoring import coach_of, score_call
 from scorecard.settings import Settings
@@ -288,6 +290,8 @@ class Scorer:
         key = run.submission.recording
         transcript, roles, is_kept = self._transcript_and_roles(run, heard)
         storing = run.pool.submit(self._store, run, transcript)
+        # A new process compiles its templates while the coach thinks.
+        run.pool.submit(_compile_templates)
         attempts = list(run.earlier.attempts)
         # Nothing is paid for before what was paid for is kept.
         keeping = [] if is_kept else [storing]
@@ -470,3 +474,8 @@ def _require_done(work: Iterable["Future[None]"]) -> None:
     """Wait for what is done beside the run. Raises what it raised."""
     for done in work:
         done.result()
+
+
+def _compile_templates() -> None:
+    report_template()
+    mail_template()

@@ -5,6 +5,7 @@ that they fit any width; what they show is also said in words.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 import jinja2
 import msgspec
@@ -322,7 +323,7 @@ def moment_words(suggestion: Suggestion, scorecard: Scorecard) -> str:
 
 def render_report(scorecard: Scorecard, transcript: Transcript) -> str:
     """Return the page of a call."""
-    return _TEMPLATE.render(
+    return template().render(
         card=scorecard,
         name=people(scorecard) or file_name(scorecard),
         facts=call_facts(scorecard),
@@ -346,7 +347,9 @@ def _without_direction_marks(value: object) -> object:
     return value if not isinstance(value, str) or value.isascii() else value.translate(_DIRECTION_MARKS)
 
 
-def _template() -> jinja2.Template:
+@cache
+def template() -> jinja2.Template:
+    """Return the template. It takes longer to compile than to fill, so a run may do that while it waits."""
     escaped = environment(autoescape=True, finalize=_without_direction_marks)
     escaped.filters.update(
         call_length=call_length,
@@ -376,5 +379,3 @@ def _template() -> jinja2.Template:
     )
     return escaped.get_template("report.html.j2")
 
-
-_TEMPLATE = _template()

@@ -27,7 +27,7 @@ from submit.submission import Submitter
 
 @cache
 def worker() -> Worker:
-    """Wire everything that outlives an invocation, on first use: importing this module needs no environment."""
+    """Wire everything that outlives an invocation."""
     settings = read_settings(Settings, os.environ)
     session = boto3.session.Session()
     s3, sqs, sns = (
@@ -56,6 +56,11 @@ def worker() -> Worker:
     )
     queue = Queue(sqs, settings.recordings_queue_url, settings.recordings_dlq_url)
     return Worker(submitter, queue=queue, state=state, pauses=Pauses(state, operations, "submit"))
+
+
+# Lambda gives the start of a process a whole processor; to import this module elsewhere needs no environment.
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    worker()
 
 
 @logger.inject_lambda_context
