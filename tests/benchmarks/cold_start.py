@@ -1,7 +1,7 @@
 """How long a new process of each function takes to be ready, under Lambda's own emulator and runtime client.
 
 Beside a handler that imports boto3 and makes the same clients, which no function of this kind can do without. Needs
-what `make build` makes: the layer for this machine, and the emulator that comes with SAM CLI.
+what `make build` makes: what is deployed, the layer for this machine, and the emulator that comes with SAM CLI.
 """
 
 import json
@@ -25,6 +25,7 @@ from tests.benchmarks._table import Row, Table
 from tests.sandbox.cloud import Cloud
 
 ROOT = Path(__file__).parents[2]
+BUILT = ROOT / ".aws-sam" / "build"
 LAYER = ROOT / ".aws-sam" / "layer-for-this-machine" / "python"
 EMULATORS = ROOT / ".venv-sam" / "lib" / "python3.13" / "site-packages" / "samcli" / "local" / "rapid"
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
@@ -48,7 +49,7 @@ def lambda_handler(event, context):
 def run() -> Table:
     """Return the table. Raises FileNotFoundError when nothing was built."""
     emulator = EMULATORS / f"aws-lambda-rie-{ARCHITECTURES[platform.machine()]}"
-    for needed in (LAYER, emulator):
+    for needed in (BUILT, LAYER, emulator):
         if not needed.exists():
             raise FileNotFoundError(f"{needed} is missing: run make build first")
     with (
@@ -66,7 +67,7 @@ def run() -> Table:
             samples["bare"].append(_init_ms(emulator, Path(folder), "bare.lambda_handler", {}))
             for function in FUNCTIONS:
                 settings = cloud.function_settings(function)
-                found = _init_ms(emulator, settings.code, settings.handler, settings.variables)
+                found = _init_ms(emulator, BUILT / function, settings.handler, settings.variables)
                 samples[function].append(found)
     bare, *own = (statistics.median(samples[name][1:]) for name in ("bare", *FUNCTIONS))
     return Table(

@@ -67,30 +67,36 @@ def test_shared_objects_are_for_the_functions_processor(every_function):
         assert struct.unpack_from("<H", header, 18) == (ELF_MACHINES[architecture],), shared_object
 
 
-def test_every_module_has_byte_code_that_stays_valid(every_function):
-    """Each module of the layer has byte code of the functions' runtime that no file time can make stale."""
+# What is built, and where it lies on Lambda.
+PLACES = {LAYER: "/opt/python", **{BUILT / function: "/var/task" for function in HANDLERS}}
+
+
+@pytest.mark.parametrize("folder", PLACES, ids=lambda folder: folder.relative_to(BUILT).parts[0])
+def test_every_module_has_byte_code_that_stays_valid(every_function, folder: Path):
+    """Each module has byte code of the functions' runtime that no file time can make stale."""
     runtime = every_function["Runtime"]
     tag = runtime.replace("python", "cpython-").replace(".", "")
-    modules = list(LAYER.rglob("*.py"))
+    modules = list(folder.rglob("*.py"))
     assert modules
     for module in modules:
         byte_code = module.parent / "__pycache__" / f"{module.stem}.{tag}.pyc"
         assert byte_code.read_bytes()[:8] == BYTE_CODE_HEADERS[runtime], module
 
 
-def test_byte_code_names_the_files_of_lambda():
-    """A traceback names /opt/python, not the machine that built the layer."""
+@pytest.mark.parametrize(("folder", "place"), PLACES.items(), ids=lambda value: Path(value).name)
+def test_byte_code_names_the_files_of_lambda(folder: Path, place: str):
+    """A traceback names the file on Lambda, not the machine that built it."""
     script = """
 import json, marshal, pathlib
 for byte_code in pathlib.Path(sys.argv[1]).rglob("*.pyc"):
     print(json.dumps([str(byte_code), marshal.loads(byte_code.read_bytes()[16:]).co_filename]))
 """
-    lines = run_lambda_python(script, LAYER, path=[]).splitlines()
+    lines = run_lambda_python(script, folder, path=[]).splitlines()
     assert lines
     for line in lines:
         byte_code, file_name = map(Path, json.loads(line))
         module = byte_code.parents[1] / f"{byte_code.name.removesuffix('.cpython-313.pyc')}.py"
-        assert file_name == Path("/opt/python") / module.relative_to(LAYER)
+        assert file_name == Path(place) / module.relative_to(folder)
 
 
 def test_only_what_runs_is_shipped():
