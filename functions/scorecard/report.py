@@ -6,8 +6,8 @@ that they fit any width; what they show is also said in words.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
-import jinja2
 import msgspec
 
 from callcoach.plain_text import printable
@@ -53,6 +53,9 @@ from scorecard.rendering import environment
 from scorecard.rubric import RUBRIC_ITEMS
 from scorecard.scorecard import Evidence, Scorecard, Suggestion
 from scorecard.sentiment import place_rows
+
+if TYPE_CHECKING:
+    import jinja2
 
 # What stands at the top of the page beside the talk share and the next step; others only when they are out of band.
 FIRST_METRICS = ("longest_monologue", "questions")
@@ -348,7 +351,7 @@ def _without_direction_marks(value: object) -> object:
 
 
 @cache
-def template() -> jinja2.Template:
+def template() -> "jinja2.Template":
     """Return the template. It takes longer to compile than to fill, so a run may do that while it waits."""
     escaped = environment(autoescape=True, finalize=_without_direction_marks)
     escaped.filters.update(
@@ -378,4 +381,3 @@ def template() -> jinja2.Template:
         words_for=lambda code, kind: words_for(kind, code),
     )
     return escaped.get_template("report.html.j2")
-

@@ -14,7 +14,7 @@ from scorecard.coaching import Editor, unusable_fields
 from scorecard.english import TRACKERS, is_reliably_english
 from scorecard.metrics import call_metrics, mentions, notices, speaker_table, talk_listen, unassigned_share
 from scorecard.phrases import headline
-from scorecard.question import PROMPT_SHA256, PROMPT_VERSION, CoachedCall, question_about
+from scorecard.question import PROMPT_VERSION, CoachedCall, instructions, question_about
 from scorecard.reply import Reply
 from scorecard.role_signals import TextSignals, text_signals
 from scorecard.rubric import RUBRIC_SHA256
@@ -288,7 +288,7 @@ def _run(call: MeasuredCall, outcome: CoachOutcome, prose_removed: dict[str, int
         coach_attempts=len(attempts),
         finish_reason=last.finish_reason if last else None,
         prompt_version=PROMPT_VERSION,
-        prompt_sha256=PROMPT_SHA256,
+        prompt_sha256=instructions().sha256,
         rubric_sha256=RUBRIC_SHA256,
         settings_sha256=settings_sha256(call.settings),
         transcript_sha256=hashlib.sha256(encode(storable(call.transcript))).hexdigest(),

@@ -12,7 +12,7 @@ from callcoach.errors import AccountRefused, RateLimited, RequestRefused, SlotAh
 from scorecard.coach import Coach, CoachAttempt, CoachOutcome, Keep
 from scorecard.coaching import unusable_fields
 from scorecard.metrics import talk_listen
-from scorecard.question import SYSTEM_PROMPT, CoachedCall, Question, question_about
+from scorecard.question import CoachedCall, Question, instructions, question_about
 from scorecard.reply import Reply
 
 CALL = long_call()
@@ -52,7 +52,7 @@ TRUNCATED = completion(json.dumps(reply(CALL))[:-40], "max_tokens")
 REFUSAL = completion("", "refusal")
 EMPTY = completion("")
 PROSE = completion("I would rather talk.")
-LEAK = good(summary=" ".join(SYSTEM_PROMPT.split()[:20]))
+LEAK = good(summary=" ".join(instructions().system.split()[:20]))
 DOWN = UpstreamUnavailable("503")
 
 

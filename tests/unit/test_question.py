@@ -13,7 +13,7 @@ from tests.unit.examples import HOSTILE_TEXTS, conversation, long_call, utteranc
 
 from callcoach.transcript import Utterance
 from scorecard.metrics import talk_listen
-from scorecard.question import MAX_TOKENS, SYSTEM_PROMPT, CoachedCall, Question, fact_numbers, question_about
+from scorecard.question import MAX_TOKENS, CoachedCall, Question, fact_numbers, instructions, question_about
 from scorecard.reply import WIRE_SCHEMA
 from scorecard.scorecard import Metric, MetricBand, Tally, Verdict
 from scorecard.sentiment import ShiftCandidate
@@ -126,7 +126,7 @@ def test_what_was_said_after_the_question_follows_it() -> None:
 def test_system_prompt_is_the_same_for_every_call() -> None:
     other = conversation(("A", "something else entirely was said here"), ("B", "and here"))
     assert question_about(coached()).system == question_about(coached(other, call_type="demo", language="de")).system
-    assert "at most 25 words" in SYSTEM_PROMPT
+    assert "at most 25 words" in instructions().system
 
 
 def test_lines_are_numbered_by_utterance_and_named_by_side() -> None:
@@ -289,7 +289,7 @@ def test_prompt_has_to_fit_the_model(model: str, bytes_per_token: float) -> None
 
 def test_repeated_instructions_are_noticed() -> None:
     question = question_about(coached())
-    words = SYSTEM_PROMPT.split()
+    words = instructions().system.split()
     assert question.leaks_into(["fine", " ".join(words[:12])])
     assert question.leaks_into([f"as {question.nonce} says"])
     assert question.leaks_into(["TRANSCRIPT abc BEGIN"])
@@ -299,5 +299,5 @@ def test_repeated_instructions_are_noticed() -> None:
 def test_sentences_of_the_rubric_may_be_repeated() -> None:
     """They stand in every report, and a rationale that uses them gives nothing away."""
     level = "The rep says what will be covered, or how long it takes, and asks the customer to agree or to add to it."
-    assert level in SYSTEM_PROMPT
+    assert level in instructions().system
     assert not question_about(coached()).leaks_into([level])
