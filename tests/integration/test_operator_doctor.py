@@ -17,7 +17,7 @@ from tests.sandbox.cloud import Cloud
 
 from callcoach.state import Pause, State
 
-SECRET = "callcoach/assemblyai"
+KEY_IS_IN = "callcoach/assemblyai"
 PARAMETERS = {"OperationsEmail": "operator@example.com"}
 
 
@@ -74,7 +74,7 @@ def examined(stack: Stack, name: str, *options: str) -> tuple[str, str]:
 
 
 def secrets(cloud: Cloud) -> set[str]:
-    names = (SECRET, cloud.resources["WebhookKeyASecret"], cloud.resources["WebhookKeyBSecret"])
+    names = (KEY_IS_IN, cloud.resources["WebhookKeyASecret"], cloud.resources["WebhookKeyBSecret"])
     client = cloud.client("secretsmanager")
     return {value for name in names if (value := client.get_secret_value(SecretId=name)["SecretString"].strip())}
 
@@ -86,11 +86,11 @@ def account_id(stack: Stack) -> str:
 @contextmanager
 def secret_value(cloud: Cloud, value: str) -> Iterator[None]:
     client = cloud.client("secretsmanager")
-    client.put_secret_value(SecretId=SECRET, SecretString=value)
+    client.put_secret_value(SecretId=KEY_IS_IN, SecretString=value)
     try:
         yield
     finally:
-        client.put_secret_value(SecretId=SECRET, SecretString=KEY)
+        client.put_secret_value(SecretId=KEY_IS_IN, SecretString=KEY)
 
 
 @contextmanager
