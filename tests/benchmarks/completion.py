@@ -102,8 +102,9 @@ def _score(stack: Stack, name: str, recordings: int) -> list[float]:
         stack.drop(f"{name}/{number}.ogg", sound)
         time.sleep(APART_SECONDS)
     stored = _scorecards(stack.cloud, name, recordings)
-    completed = {job.recording: job.history[-1][1] for job in stack.stand_in.jobs.values() if job.completed}
-    return [stored[key] - completed[key] for key in stored]
+    bucket = stack.cloud.outputs["RecordingsBucketName"]
+    jobs = {job.recording.removeprefix(f"{bucket}/"): job for job in stack.stand_in.jobs.values()}
+    return [stored[key] - jobs[key].history[-1][1] for key in stored]
 
 
 def _scorecards(cloud: Cloud, name: str, recordings: int) -> Mapping[str, float]:
