@@ -9,23 +9,28 @@ from callcoach.documents import Failure, Submission, is_earlier
 from callcoach.queue import Message
 from callcoach.state import Progress
 from callcoach.storage import Documents
-from callcoach.transcript import SpeakerIdentification, decode_transcript
+from callcoach.transcript import SpeakerIdentification, Transcript, decode_transcript
 from scorecard.callback import Callback
 from scorecard.coach import CoachAttempt
 from scorecard.scorecard import Scorecard
 
 
 class Replies(msgspec.Struct, frozen=True):
-    """replies/<recording key>.json: what the coach answered, verbatim."""
+    """replies/<recording key>.json: what the coach answered, verbatim. request_id: of the rescore that asked last."""
 
     transcript_id: str
     attempts: list[CoachAttempt]
+    request_id: str = ""
 
 
 class Earlier(msgspec.Struct, frozen=True):
-    """The scorecard, if it is written; else who speaks, and what the coach has answered so far."""
+    """The scorecard, if it is written; else who speaks, and what the coach has answered so far.
+
+    transcript: as it is stored, in turns and with who speaks; of a call that is scored again.
+    """
 
     scorecard: Scorecard | None = None
+    transcript: Transcript | None = None
     identification: SpeakerIdentification | None = None
     attempts: Sequence[CoachAttempt] = ()
 
@@ -47,7 +52,16 @@ def left_by_earlier_runs(
     scorecard = pool.submit(written_scorecard, documents, submission)
     identification = pool.submit(_identification, documents, submission, progress)
     attempts = pool.submit(_attempts, documents, submission, progress)
-    return Earlier(scorecard.result(), identification.result(), attempts.result())
+    return Earlier(scorecard=scorecard.result(), identification=identification.result(), attempts=attempts.result())
+
+
+def left_for_rescore(
+    documents: Documents, submission: Submission, progress: Progress, request_id: str, pool: ThreadPoolExecutor
+) -> Earlier:
+    """Return what a call is scored again from; its scorecard is none of it."""
+    transcript = pool.submit(_stored_transcript, documents, submission)
+    attempts = pool.submit(_attempts, documents, submission, progress, request_id)
+    return Earlier(transcript=transcript.result(), attempts=attempts.result())
 
 
 def written_scorecard(documents: Documents, submission: Submission) -> Scorecard | None:
@@ -70,13 +84,23 @@ def _identification(documents: Documents, submission: Submission, progress: Prog
         kept = msgspec.json.decode(progress.identification, type=SpeakerIdentification)
         if kept.mapping is not None:
             return kept
+    transcript = _stored_transcript(documents, submission)
+    return transcript.identification if transcript else None
+
+
+def _stored_transcript(documents: Documents, submission: Submission) -> Transcript | None:
     stored = documents.read("transcripts", submission.recording)
     transcript = decode_transcript(stored) if stored else None
-    return transcript.identification if transcript and transcript.id == submission.transcript_id else None
+    return transcript if transcript and transcript.id == submission.transcript_id else None
 
 
-def _attempts(documents: Documents, submission: Submission, progress: Progress) -> Sequence[CoachAttempt]:
+def _attempts(
+    documents: Documents, submission: Submission, progress: Progress, request_id: str = ""
+) -> Sequence[CoachAttempt]:
+    """Return the attempts of this work so far; before its first, those of the work before it that were answered."""
     stored = documents.read("replies", submission.recording)
     kept = [msgspec.json.decode(body, type=Replies) for body in (stored, progress.replies) if body]
-    attempts = [replies.attempts for replies in kept if replies.transcript_id == submission.transcript_id]
-    return max(attempts, key=len, default=())
+    of_call = [replies for replies in kept if replies.transcript_id == submission.transcript_id]
+    own = [replies.attempts for replies in of_call if replies.request_id == request_id]
+    before = [[attempt for attempt in replies.attempts if attempt.content] for replies in of_call]
+    return max(own or before, key=len, default=())

@@ -3,9 +3,8 @@
 import re
 import textwrap
 from functools import cache
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-import jinja2
 
 from callcoach.documents import Failure, document_key
 from callcoach.plain_text import ascii_text, clipped, printable, without_links
@@ -36,6 +35,9 @@ from scorecard.phrases import (
 )
 from scorecard.rendering import environment
 from scorecard.scorecard import Coaching, Scorecard
+
+if TYPE_CHECKING:
+    import jinja2
 
 MAIL_COLUMNS = 72
 # What the template can write stays below this: each of its texts is cut, and each of its lists.
@@ -69,10 +71,12 @@ def message_attributes(scorecard: Scorecard) -> dict[str, str | bool | None]:
     }
 
 
-def render_mail(scorecard: Scorecard, bucket: str, replaces: Failure | None = None) -> tuple[str, str]:
+def render_mail(
+    scorecard: Scorecard, bucket: str, replaces: Failure | None = None, *, corrects: bool = False
+) -> tuple[str, str]:
     """Return the subject and the text of a call's e-mail: ASCII, 72 columns, complete without any link.
 
-    replaces: the failure that people were told of before.
+    replaces: the failure that people were told of before; corrects: there was another scorecard before.
     """
     coaching = scorecard.coaching
     names = people(scorecard) or file_name(scorecard)
@@ -86,6 +90,7 @@ def render_mail(scorecard: Scorecard, bucket: str, replaces: Failure | None = No
         evidence=evidence_sentence(scorecard),
         report_link=_report_link(scorecard, bucket),
         replaces=replaces.reason.replace("_", " ") if replaces else "",
+        corrects=corrects,
     )
     return _subject(scorecard), text
 
@@ -148,7 +153,7 @@ def _fill(text: str, first: str = "", rest: str = "", *, limit: int = 240) -> st
 
 
 @cache
-def template() -> jinja2.Template:
+def template() -> "jinja2.Template":
     """Return the template. It takes longer to compile than to fill, so a run may do that while it waits."""
     plain = environment(autoescape=False)
     plain.filters.update(
@@ -171,4 +176,3 @@ def template() -> jinja2.Template:
         wording_sentence=wording_sentence,
     )
     return plain.get_template("email.txt.j2")
-

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from itertools import count as count_from
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -16,7 +18,7 @@ from callcoach.assemblyai import (
     IdentificationAnswer,
 )
 from callcoach.aws_faults import passing_fault
-from callcoach.documents import Failure, Submission, encode
+from callcoach.documents import Failure, Override, Submission, encode
 from callcoach.errors import NotFinished, PermanentError, Postponed, RateLimited, RequestRefused
 from callcoach.failures import Failures
 from callcoach.idempotency import Outcome
@@ -33,9 +35,19 @@ from callcoach.transcript import SpeakerIdentification, Transcript, identified, 
 from callcoach.work import GaveUp
 from scorecard.callback import Callback, read_callback
 from scorecard.coach import CoachAttempt
-from scorecard.earlier import Earlier, Replies, failure_before, left_by_earlier_runs, was_begun, written_scorecard
+from scorecard.earlier import (
+    Earlier,
+    Replies,
+    failure_before,
+    left_by_earlier_runs,
+    left_for_rescore,
+    was_begun,
+    written_scorecard,
+)
 from scorecard.mail import message_attributes, render_mail
 from scorecard.mail import template as mail_template
+from scorecard.overrides import overridden, override_of, role_names
+from scorecard.question import instructions
 from scorecard.readiness import NEVER_FINISHED, require_finished, transcript_deleted
 from scorecard.report import render_report
 from scorecard.report import template as report_template
@@ -74,7 +86,7 @@ class _Run(msgspec.Struct, frozen=True):
     """One run of the work on a call.
 
     ends_at: when Lambda kills it, in the seconds of time.monotonic(); pool: works beside it; earlier: what runs before
-    it have left; failed_before: the failure that was told, if one was.
+    it have left; failed_before: the failure on record; override: what was put right about the call.
     """
 
     callback: Callback
@@ -86,6 +98,7 @@ class _Run(msgspec.Struct, frozen=True):
     pool: ThreadPoolExecutor
     earlier: Earlier
     failed_before: "Future[Failure | None]"
+    override: "Future[Override | None]"
 
 
 class _Speakers(NamedTuple):
@@ -140,7 +153,7 @@ class Scorer:
 
     def work_id(self, message: Message) -> str:
         """Return the name of the work that a message asks for. Raises MalformedMessage."""
-        return scoring_id(read_callback(message.body, message.attributes).transcript_id)
+        return read_callback(message.body, message.attributes).work_id
 
     def do(self, message: Message, progress: Progress, context: "LambdaContext") -> frozenset[str]:
         """Score the call that a message is about, once; return which services of AssemblyAI took part.
@@ -155,7 +168,7 @@ class Scorer:
         try:
             self._score_once(
                 context=context,
-                identity={"transcript_id": callback.transcript_id},
+                identity=callback.identity,
                 callback=callback,
                 submission=submission,
                 progress=progress,
@@ -166,7 +179,7 @@ class Scorer:
         except CallFailed as failed:
             self._failed(failed)
             # Not remembered as done: AssemblyAI may finish after all, and its callback then finds the way open.
-            self._state.give_up(scoring_id(callback.transcript_id))
+            self._state.give_up(callback.work_id)
         return frozenset(served)
 
     def give_up(self, message: Message, why: GaveUp) -> None:
@@ -227,19 +240,28 @@ class Scorer:
     ) -> Outcome:
         assemblyai = self._assemblyai()
         try:
-            with ThreadPoolExecutor(max_workers=4) as pool:
+            with self._alone(callback, ends_at), ThreadPoolExecutor(max_workers=5) as pool:
+                # A new process compiles its templates while it waits for AssemblyAI.
+                pool.submit(_compile_templates)
                 failed_before = pool.submit(failure_before, self._documents, submission)
-                earlier = left_by_earlier_runs(self._documents, submission, progress, pool) if begun else Earlier()
+                override = pool.submit(override_of, self._documents, submission)
+                if callback.request_id:
+                    earlier = left_for_rescore(self._documents, submission, progress, callback.request_id, pool)
+                    if why_not := _why_not_rescored(callback, override.result(), earlier):
+                        return identity | {"outcome": why_not}
+                else:
+                    earlier = left_by_earlier_runs(self._documents, submission, progress, pool) if begun else Earlier()
                 run = _Run(
                     callback=callback,
                     submission=submission,
                     progress=progress,
                     assemblyai=assemblyai,
-                    slots=Slots(self._state, scoring_id(callback.transcript_id), progress, self._per_minute),
+                    slots=Slots(self._state, callback.work_id, progress, self._per_minute),
                     ends_at=ends_at,
                     pool=pool,
                     earlier=earlier,
                     failed_before=failed_before,
+                    override=override,
                 )
                 return identity | {"outcome": self._outcome(run)}
         except CallFailed as failed:
@@ -254,6 +276,13 @@ class Scorer:
             assemblyai.close()
             served |= assemblyai.served
 
+    def _alone(self, callback: Callback, ends_at: float) -> AbstractContextManager[None]:
+        """Let no two rescores of a call, nor one and its being forgotten, work at the same time."""
+        if not callback.request_id:
+            # Once sees to that.
+            return nullcontext()
+        return self._state.lease(scoring_id(callback.transcript_id), ends_at - time.monotonic())
+
     def _outcome(self, run: _Run) -> str:
         """Score a call, or find that an earlier run has done so; return the scorecard's status."""
         scorecard = run.earlier.scorecard
@@ -261,7 +290,7 @@ class Scorer:
             scorecard = self._score_submission(run, self._hear(run))
             logger.info("scored", transcript_id=run.submission.transcript_id, status=scorecard.status)
             count("ScorecardsWritten")
-        if self._settings.delete_at_assemblyai:
+        if self._settings.delete_at_assemblyai and not run.earlier.transcript:
             run.assemblyai.delete_transcript(run.submission.transcript_id)
         failed_before = run.failed_before.result()
         self._tell(run, scorecard, failed_before)
@@ -271,6 +300,8 @@ class Scorer:
 
     def _hear(self, run: _Run) -> _Heard:
         """Return the finished transcript. Raises NotFinished, and CallFailed when there never will be one."""
+        if run.earlier.transcript:
+            return _Heard(run.earlier.transcript, None)
         transcript_id = run.submission.transcript_id
         try:
             if run.callback.says_completed and self._asks_who_speaks(run):
@@ -289,25 +320,24 @@ class Scorer:
         """Write a call's documents, those that nothing waits for while the coach thinks."""
         key = run.submission.recording
         transcript, roles, is_kept = self._transcript_and_roles(run, heard)
-        storing = run.pool.submit(self._store, run, transcript)
-        # A new process compiles its templates while the coach thinks.
-        run.pool.submit(_compile_templates)
-        attempts = list(run.earlier.attempts)
+        storing = [] if run.earlier.transcript else [run.pool.submit(self._store, run, transcript)]
+        # Earlier answers may belong to another question by now; numbers go on behind them in any case.
+        questions = count_from(len(run.earlier.attempts))
         # Nothing is paid for before what was paid for is kept.
-        keeping = [] if is_kept else [storing]
+        keeping = [] if is_kept else [*storing]
 
         def keep(paid: Sequence[CoachAttempt]) -> None:
-            attempts[:] = paid
-            keeping.append(run.pool.submit(self._keep_replies, run, Replies(transcript.id, list(paid))))
+            replies = Replies(transcript.id, list(paid), run.callback.request_id)
+            keeping.append(run.pool.submit(self._keep_replies, run, replies))
 
         def complete(request: Mapping[str, object]) -> Completion:
             _require_done(keeping)
-            return self._complete(run, request, questions=len(attempts))
+            return self._complete(run, request, question=next(questions))
 
         scored = score_call(
             transcript,
             roles,
-            run.submission,
+            overridden(run.submission, run.override.result()),
             self._settings,
             complete,
             coach=self._coach,
@@ -317,11 +347,11 @@ class Scorer:
         )
         self._tell_of_refused_models(scored.refused_models)
         self._documents.write("reports", key, render_report(scored.scorecard, transcript).encode())
-        _require_done([storing, *keeping])
+        _require_done([*storing, *keeping])
         self._documents.write("scorecards", key, encode(scored.scorecard))
         if run.progress.replies:
             # The words of a call stay in the table no longer than they have to.
-            self._state.keep_answer(scoring_id(run.callback.transcript_id), "replies", b"")
+            self._state.keep_answer(run.callback.work_id, "replies", b"")
         return scored.scorecard
 
     def _store(self, run: _Run, transcript: Transcript) -> None:
@@ -337,16 +367,16 @@ class Scorer:
         except Exception as fault:
             if passing_fault(fault) is None:
                 raise
-            self._state.keep_answer(scoring_id(run.callback.transcript_id), "replies", body)
+            self._state.keep_answer(run.callback.work_id, "replies", body)
             raise
 
-    def _complete(self, run: _Run, request: Mapping[str, object], *, questions: int) -> Completion:
-        """Ask a language model when it is this call's turn. questions: how many were asked before."""
+    def _complete(self, run: _Run, request: Mapping[str, object], *, question: int) -> Completion:
+        """Ask a language model when it is this call's turn. question: its number, from 0."""
         needed_seconds = COACH_READ_SECONDS + FINISHING_SECONDS
-        if questions > len(run.earlier.attempts) and run.ends_at - time.monotonic() < needed_seconds:
+        if question > len(run.earlier.attempts) and run.ends_at - time.monotonic() < needed_seconds:
             raise Postponed("the next run has more time for another question", retry_after_seconds=1)
         model = str(request["model"])
-        run.slots.wait("chat", f"chat {questions}", model)
+        run.slots.wait("chat", f"chat {question}", model)
         try:
             return run.assemblyai.complete(request)
         except RateLimited as fault:
@@ -358,11 +388,17 @@ class Scorer:
 
         Also whether a later run could find out the same without paying again.
         """
-        if run.submission.rep_channel:
+        rep_channel, is_kept = run.submission.rep_channel, True
+        if run.earlier.transcript:
+            transcript = heard.transcript
+        elif rep_channel:
             transcript = with_turns(heard.transcript)
-            return transcript, roles_by_channel(transcript.utterances or [], run.submission.rep_channel), True
-        transcript, is_kept = self._with_identification(run, heard)
-        roles = assign_roles(transcript.utterances or [], transcript.identification, self._settings.roles)
+        else:
+            transcript, is_kept = self._with_identification(run, heard)
+        utterances, said = transcript.utterances or [], role_names(run.override.result(), self._settings.roles)
+        if rep_channel and not said:
+            return transcript, roles_by_channel(utterances, rep_channel), is_kept
+        roles = assign_roles(utterances, transcript.identification, self._settings.roles, override=said)
         return transcript, roles, is_kept
 
     def _asks_who_speaks(self, run: _Run) -> bool:
@@ -400,9 +436,7 @@ class Scorer:
         It also tells every later run, whichever message starts it, that there is something to take up.
         """
         try:
-            self._state.keep_answer(
-                scoring_id(run.callback.transcript_id), "identification", msgspec.json.encode(identification)
-            )
+            self._state.keep_answer(run.callback.work_id, "identification", msgspec.json.encode(identification))
         except Exception as fault:
             # It is kept again, with the transcript.
             if passing_fault(fault) is None:
@@ -466,8 +500,24 @@ class Scorer:
             return
         # Of a quiet failure nobody was told.
         replaces = failed_before if failed_before and not failed_before.quiet else None
-        subject, text = render_mail(scorecard, self._documents.bucket, replaces)
+        corrects = bool(run.callback.request_id) and failed_before is None
+        subject, text = render_mail(scorecard, self._documents.bucket, replaces, corrects=corrects)
         self._notifications.publish(subject, text, message_attributes(scorecard))
+
+
+def _why_not_rescored(callback: Callback, override: Override | None, earlier: Earlier) -> str | None:
+    """Return why a call is not scored again, or None.
+
+    Whoever has the webhook's key could ask for it, at our cost; the operator's own record proves who did.
+    """
+    if override is None or override.request_id != callback.request_id:
+        logger.warning("no rescore that is wanted", transcript_id=callback.transcript_id)
+        count("ForeignCallbacks")
+        return "not_wanted"
+    if earlier.transcript is None:
+        logger.error("no transcript is stored to score again", transcript_id=callback.transcript_id)
+        return "not_stored"
+    return None
 
 
 def _require_done(work: Iterable["Future[None]"]) -> None:
@@ -477,5 +527,6 @@ def _require_done(work: Iterable["Future[None]"]) -> None:
 
 
 def _compile_templates() -> None:
+    instructions()
     report_template()
     mail_template()

@@ -44,7 +44,7 @@ class Call(msgspec.Struct, frozen=True):
     customer: str | None
     team: str | None
     call_type: str | None
-    call_type_source: Literal["metadata", "path", "default"]
+    call_type_source: Literal["metadata", "path", "override", "default"]
 
 
 class RoleSignals(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from tests.integration.operator_commands import Ran, run
 from tests.integration.stack import DONE, OTHER_SOUND, SOUND, Stack, running_stack
 from tests.sandbox.account import Credentials
-from tests.sandbox.interference import Action, Interference, Late, SideEffect
+from tests.sandbox.interference import Action, Interference, Kill, Late, Refuse, SideEffect
+from tests.sandbox.lambdas import InvocationError
 from tests.sandbox.places import Place, places, searchable
 
 from callcoach.documents import document_key, encode_key
@@ -20,7 +22,7 @@ from scorecard.pipeline import LOOKS_FOR_RECORD
 
 SECURITY = Path(__file__).parents[2] / ".github" / "SECURITY.md"
 SENT_OR_WRITTEN = ("mail", "log")
-KINDS = ("submissions", "transcripts", "replies", "reports", "scorecards", "failures")
+KINDS = ("submissions", "transcripts", "replies", "reports", "scorecards", "failures", "overrides")
 QUEUES = ("RecordingsQueue", "RecordingsDlq", "CallbacksQueue", "CallbacksDlq")
 
 
@@ -77,7 +79,11 @@ def test_nothing_is_left_of_a_call_and_everything_of_the_others(stack: Stack) ->
     key, other, neighbour = "dana reyes/é&1.ogg", "chris/2.ogg", "dana reyes/é&1.ogg.ogg"
     other_id = scored(stack, other)
     stack.drop(neighbour, b"sound")
-    first_id, failed_id = scored(stack, key, OTHER_SOUND.read_bytes()), replaced_by_a_failure(stack, key)
+    first_id = scored(stack, key, OTHER_SOUND.read_bytes())
+    ask_to_rescore(stack, key)
+    while stack.deliver("CallbacksQueue"):
+        pass
+    failed_id = replaced_by_a_failure(stack, key)
     empty_queues(stack)
     for name, transcript_id in ((key, first_id), (other, other_id)):
         event = stack.recording_event(name, etag="0", size=1, sequencer="0D")
@@ -99,7 +105,7 @@ def test_nothing_is_left_of_a_call_and_everything_of_the_others(stack: Stack) ->
     assert (ran.exit_code, ran.err) == (0, "")
     removed = ran.document["removed"]
     assert removed["recording"] == 2
-    assert removed["documents"] == {**dict.fromkeys(KINDS, 1), "failures": 2, "submissions": 2}
+    assert removed["documents"] == {**dict.fromkeys(KINDS, 2), "transcripts": 1, "overrides": 1}
     assert removed["transcripts"] == sorted((first_id, failed_id))
     assert removed["messages"] == dict.fromkeys(QUEUES, 1)
     assert {place.name for place in about(stack, *names)} == {neighbour}
@@ -107,6 +113,10 @@ def test_nothing_is_left_of_a_call_and_everything_of_the_others(stack: Stack) ->
         assert stack.stand_in.jobs[transcript_id].transcript["is_deleted"]
     assert about(stack, other, encode_key(other), other_id, neighbour) == of_others
     assert not stack.stand_in.jobs[other_id].transcript.get("is_deleted")
+
+
+def ask_to_rescore(stack: Stack, key: str) -> None:
+    assert run(stack.cloud, "rescore", "--yes", "--call-type", "demo", key).exit_code == 0
 
 
 def replaced_by_a_failure(stack: Stack, key: str) -> str:
@@ -225,6 +235,49 @@ def test_a_run_that_scores_the_call_ends_first(stack: Stack, what: str) -> None:
     assert "Waiting" in ran.err
     assert "scorecards/      1 version" in ran.out
     assert about(stack, key, encode_key(key), transcript_id) == []
+
+
+def test_a_run_that_scores_the_call_again_ends_first(stack: Stack) -> None:
+    key = "busy again.ogg"
+    transcript_id = scored(stack, key)
+    empty_queues(stack)
+    ask_to_rescore(stack, key)
+
+    chat = "assemblyai POST /v1/chat/completions"
+    ran = forget_during(stack, chat, key, lambda: stack.deliver("CallbacksQueue"))
+    empty_queues(stack)
+
+    assert ran.exit_code == 0
+    assert "Waiting" in ran.err
+    assert "overrides/       1 version" in ran.out
+    assert about(stack, key, encode_key(key), transcript_id) == []
+
+
+def test_a_rescore_that_was_interrupted_is_forgotten(stack: Stack) -> None:
+    """Of a run that was killed, and of one that waits for another attempt, nothing is left in the table."""
+    key, of_others = "killed again.ogg", in_table(stack)
+    transcript_id = scored(stack, key)
+    empty_queues(stack)
+    for action in (Refuse(503, "down"), Kill(after=True)):
+        ask_to_rescore(stack, key)
+
+        def decide(effect: SideEffect, action: Action = action) -> Action | None:
+            return action if effect.what == "assemblyai POST /v1/chat/completions" else None
+
+        with Interference(stack.cloud, stack.stand_in, decide), suppress(InvocationError):
+            stack.deliver("CallbacksQueue")
+    assert len([place for place in about(stack, transcript_id) if "#" in place.name]) > 1
+    stack.cloud.pass_time(3600)
+
+    assert forget(stack, key).exit_code == 0
+
+    empty_queues(stack)
+    assert about(stack, key, encode_key(key), transcript_id) == []
+    assert in_table(stack) == of_others
+
+
+def in_table(stack: Stack) -> set[str]:
+    return {place.name for place in kept(stack) if place.kind == "table" and not place.name.startswith("limit#")}
 
 
 def test_a_run_that_submits_the_call_ends_first(stack: Stack) -> None:

@@ -13,7 +13,7 @@ from tests.sandbox.template import UnsupportedTemplateError
 
 CALLBACK = {"transcript_id": "5552830b-7d72-47a9-bf28-d4ad23ffa6b9", "status": "completed"}
 # What an attacker would send, and letters that no encoding may change.
-AWKWARD = '{"transcript_id": "x&Action=DeleteQueue&QueueUrl=y", "status": "100% é ✓ + $util #set $!{x}\\n"}'
+AWKWARD = '{"transcript_id": "x&Action=DeleteQueue&QueueUrl=y 100% é ✓ + $util #set $!{x}\\n", "status": "error"}'
 
 
 def forget_to_encode_recording(document: dict[str, Any]) -> None:
@@ -115,6 +115,8 @@ def test_both_keys_are_good(cloud: Cloud) -> None:
         "{}",
         '{"transcript_id": "a"}',
         '{"transcript_id": 1, "status": "completed"}',
+        '{"transcript_id": "a", "status": "overdue"}',
+        '{"transcript_id": "a", "status": "rescore", "request_id": "8f14e45fceea4c7ea4f0b1b1d6e0a9c2"}',
     ],
 )
 def test_a_body_that_is_no_callback_is_refused(cloud: Cloud, body: str) -> None:

@@ -41,6 +41,7 @@ PURE = {
     "callcoach.names",
     "callcoach.plain_text",
     "callcoach.published",
+    "callcoach.rescoring",
     "callcoach.resubmission",
     "callcoach.scorecard_view",
     "callcoach.transcript",

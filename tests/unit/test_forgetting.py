@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from callcoach.errors import InProgress
 from callcoach.idempotency import Once
-from callcoach.names import once_id
+from callcoach.names import once_id, scoring_id
 from callcoach.polling import remove_messages
 from callcoach.state import State
 from callcoach.storage import Documents, Recordings
@@ -79,16 +79,23 @@ def test_what_is_removed_counts_if_it_was_there(state: State) -> None:
     assert not state.remove("progress#score#t1")
 
 
-def test_outcomes_are_found_by_the_transcript_that_they_name(state: State) -> None:
+def test_items_are_found_by_the_transcript_that_they_name(state: State) -> None:
+    """In the outcome, or in their own name."""
     for number in range(3):
         once(lambda *, identity: {"outcome": "submitted", "transcript_id": f"t{identity['n']}"})(
             context=CONTEXT, identity={"n": str(number)}
         )
+    state.count_fault(scoring_id("t2", "a-request"))
+    state.count_fault(scoring_id("t3", "a-request"))
 
-    found = state.outcomes_naming({"t0", "t2", "t9"})
+    found = state.naming({"t0", "t2", "t9"})
 
-    assert set(found) == {once_id("scorecard", {"n": "0"}), once_id("scorecard", {"n": "2"})}
-    assert state.outcomes_naming([]) == []
+    assert set(found) == {
+        once_id("scorecard", {"n": "0"}),
+        once_id("scorecard", {"n": "2"}),
+        "progress#score#t2#a-request",
+    }
+    assert state.naming([]) == []
 
 
 def test_forgotten_recording_is_remembered_with_what_is_left_to_do(state: State) -> None:

@@ -50,6 +50,13 @@ def require_plain(text: str) -> None:
     assert len(text) <= MAIL_LIMIT_BYTES
 
 
+def test_a_scorecard_that_corrects_another_says_so_before_all_details() -> None:
+    _, text = render_mail(CARD, "scorecards-bucket", corrects=True)
+    require_plain(text)
+    assert "This corrects the scorecard that was sent before." in text.split("---")[0]
+    assert "corrects" not in mail_of(CARD)[1]
+
+
 def test_first_three_lines_are_labelled() -> None:
     _, text = mail_of(CARD)
     opening = flowing(text.split("\n\n")[0])

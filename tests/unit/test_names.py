@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callcoach.idempotency import Once
-from callcoach.names import Drop, names_object, once_id
+from callcoach.names import Drop, names_object, once_id, scoring_identity
 from callcoach.state import State
 
 CONTEXT: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
@@ -38,7 +38,10 @@ def test_what_is_new_under_a_name_has_names_of_its_own() -> None:
     assert (drop.open_job == changed.open_job, drop.lease == changed.lease) == (False, True)
 
 
-@pytest.mark.parametrize("identity", [{"transcript_id": "t1"}, Drop("b", "é/ü 1.ogg", "e", "0A", 2).identity])
+@pytest.mark.parametrize(
+    "identity",
+    [scoring_identity("t1"), scoring_identity("t1", "a-request"), Drop("b", "é/ü 1.ogg", "e", "0A", 2).identity],
+)
 def test_record_is_the_one_that_powertools_writes(state: State, identity: dict[str, str]) -> None:
     client = boto3.client("dynamodb")
 

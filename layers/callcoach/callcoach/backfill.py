@@ -8,20 +8,15 @@ something behind it; where none is known it begins with more zeros than any of S
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from callcoach.acceptance import refusal
 from callcoach.calls import Calls
 from callcoach.documents import is_earlier
-from callcoach.traces import Listed, Progress, Traces
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
+from callcoach.traces import Listed, Traces
 
 # By AssemblyAI's list prices of 2026, as README.md says; a channel for each side is transcribed on its own.
 HOUR_USD = 0.40
@@ -34,9 +29,6 @@ _PLAIN_SUFFIXES = (".aif", ".aiff", ".au", ".wav")
 
 # No sequencer of S3 begins with so many.
 _FIRST = "0" * 8
-
-_BATCH = 10
-_SENDERS = 10
 
 
 class Backfill(msgspec.Struct, frozen=True):
@@ -95,24 +87,6 @@ def object_created(bucket: str, key: str, recording: Listed, last: str, *, quiet
     detail = {"bucket": {"name": bucket}, "object": dropped, "quiet": quiet}
     # In ASCII: SQS refuses some of the characters that a key may have.
     return json.dumps({"source": "callcoach", "detail-type": "Object Created", "detail": detail})
-
-
-def send(client: "SQSClient", queue_url: str, bodies: Mapping[str, str], progress: Progress) -> list[str]:
-    """Send a message for each recording, and return those whose message the queue did not take."""
-    keys = list(bodies)
-    batches = [keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH)]
-    left: list[str] = []
-
-    def send_batch(batch: Sequence[str]) -> Iterable[str]:
-        entries = [{"Id": str(number), "MessageBody": bodies[key]} for number, key in enumerate(batch)]
-        answer = client.send_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
-        return [batch[int(failed["Id"])] for failed in answer.get("Failed", [])]
-
-    with ThreadPoolExecutor(_SENDERS) as pool:
-        for number, failed in enumerate(pool.map(send_batch, batches), start=1):
-            left.extend(failed)
-            progress("recordings sent", min(number * _BATCH, len(keys)), len(keys))
-    return left
 
 
 def cost(plan: Backfill, *, two_channels: bool) -> str:

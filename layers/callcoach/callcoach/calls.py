@@ -17,6 +17,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from callcoach.documents import Failure, Kind, Submission
+from callcoach.published import ScoredCall
 from callcoach.storage import Documents
 from callcoach.traces import Listed, Progress, Traces
 
@@ -28,10 +29,6 @@ _READERS = 10
 
 Read = TypeVar("Read")
 Record = TypeVar("Record", bound=msgspec.Struct)
-
-
-class _Scored(msgspec.Struct):
-    status: str
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -88,11 +85,11 @@ class Calls:
         quiet = self._side_by_side(list(found), lambda key: self._is_quiet(key, found[key]))
         return sorted(key for key, is_quiet in zip(found, quiet, strict=True) if is_quiet)
 
-    def statuses(self, found: Mapping[str, Traces]) -> dict[str, str]:
-        """Return the status of each scorecard."""
+    def scorecards(self, found: Mapping[str, Traces]) -> dict[str, ScoredCall]:
+        """Return what their scorecards say of recordings that have one."""
         bodies = self._side_by_side(list(found), lambda key: self._read("scorecards", key, found[key].scorecards))
-        cards = {key: _decoded(body, _Scored) for key, body in zip(found, bodies, strict=True)}
-        return {key: card.status for key, card in cards.items() if card}
+        cards = {key: _decoded(body, ScoredCall) for key, body in zip(found, bodies, strict=True)}
+        return {key: card for key, card in cards.items() if card}
 
     def _is_quiet(self, key: str, traces: Traces) -> bool:
         records = (self.submission(key, traces), self.failure(key, traces))

@@ -19,6 +19,7 @@ from requests import Session
 
 from callcoach.commands_doctor import HTTP, doctor
 from callcoach.commands_drop import drop
+from callcoach.commands_rescore import rescore
 from callcoach.commands_scorecard import open_report, show
 from callcoach.commands_status import status, watch
 from callcoach.commands_work import redrive, submit
@@ -108,7 +109,7 @@ def callcoach(context: click.Context) -> None:
     context.meta[HTTP] = Session
 
 
-for command in (status, watch, show, open_report, drop, submit, redrive, doctor):
+for command in (status, watch, show, open_report, drop, submit, rescore, redrive, doctor):
     callcoach.add_command(command)
 
 

@@ -8,23 +8,32 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from callcoach.backfill import Backfill, cost, last_sequencer, object_created, plan_backfill, send
-from callcoach.deployed import Answer, Deployed, When, about_a_stack, err, printing, telling_progress
+from callcoach.backfill import cost, last_sequencer, object_created, plan_backfill
+from callcoach.deployed import (
+    Answer,
+    Deployed,
+    When,
+    about_a_stack,
+    counted,
+    dry_run_option,
+    err,
+    printing,
+    skipped_lines,
+    telling_progress,
+    yes_option,
+)
 from callcoach.moments import age
 from callcoach.plain_text import printable
-from callcoach.queues import waiting
+from callcoach.queues import send, waiting
 from callcoach.redriving import DeadLetter, Redriver, chosen
 from callcoach.status import words
 from callcoach.summary import Summary, summarised, summary_mail
-from callcoach.traces import Tracer, Traces, silent
+from callcoach.traces import Traces, silent
 
 # How long --quiet waits before it looks again at what is on its way.
 LOOK_AGAIN_SECONDS = 10.0
 # Why a recording is left out that has an outcome, or comes to one by itself.
 _KNOWN = ("submitted", "scored", "failed", "recording_gone")
-
-_yes = click.option("--yes", is_flag=True, help="Do not ask first.")
-_dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 
 @click.command(short_help="Submit recordings of which nothing came.")
@@ -32,8 +41,8 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done,
 @click.option("--prefix", help="All recordings whose names begin with this.")
 @click.option("--since", type=When(), help="All that were dropped since then: 24h, 30d, 2026-05-06.")
 @click.option("--quiet", is_flag=True, help="Send one e-mail about all of them, when the last one is done.")
-@_dry_run
-@_yes
+@dry_run_option
+@yes_option
 @about_a_stack
 @printing
 def submit(
@@ -59,7 +68,7 @@ def submit(
     stack = deployed.stack
     with telling_progress() as progress:
         tracer, calls = deployed.tracer(progress), deployed.calls(progress)
-        found = _found(deployed, tracer, recordings, prefix or "", since)
+        found = deployed.traces(tracer, recordings, prefix or "", since)
         plan = plan_backfill(found, calls, named=bool(recordings))
         known = {key: found[key] for key, reason in plan.skipped.items() if reason in _KNOWN}
         before = calls.quiet(known) if quiet else []
@@ -69,7 +78,7 @@ def submit(
         lines = [f"Would be submitted: {printable(key, 1024)}" for key in would]
         return Answer(
             {"stack": stack.name, "would_submit": would, "submitted": [], "skipped": plan.skipped},
-            "\n".join([*lines, *_skipped(plan)]) or "There is nothing to submit.",
+            "\n".join([*lines, *skipped_lines(plan.skipped)]) or "There is nothing to submit.",
         )
     if not yes:
         if queue.visible or queue.hidden:
@@ -96,23 +105,9 @@ def submit(
         return Answer(document | {"summary": msgspec.to_builtins(summary)}, text)
     return Answer(
         document,
-        "\n".join([f"{_counted(len(sent))} on the way: python -m callcoach watch", *_skipped(plan)]),
-        f"the queue did not take {_counted(len(left))}. Give the command once more." if left else "",
+        "\n".join([f"{counted(len(sent))} on the way: python -m callcoach watch", *skipped_lines(plan.skipped)]),
+        f"the queue did not take {counted(len(left))}. Give the command once more." if left else "",
     )
-
-
-def _found(
-    deployed: Deployed, tracer: Tracer, recordings: Sequence[str], prefix: str, since: datetime | None
-) -> dict[str, Traces]:
-    if not recordings:
-        return {key: traces for key, traces in tracer.all(prefix).items() if not since or traces.began_at >= since}
-    found = {}
-    for key in recordings:
-        traces = tracer.of(key)
-        if traces is None:
-            raise click.ClickException(deployed.unknown(key))
-        found[key] = traces
-    return found
 
 
 def _outcomes(deployed: Deployed, recordings: Collection[str], *, prefix: str | None) -> Summary:
@@ -132,30 +127,16 @@ def _outcomes(deployed: Deployed, recordings: Collection[str], *, prefix: str | 
             ended |= {call.recording: found[call.recording] for call in described if call.state in ("scored", "failed")}
             waited_for = found.keys() - ended.keys()
             if not waited_for:
-                return summarised(calls.described(ended, datetime.now(UTC)), calls.statuses(ended), list(gone))
+                statuses = {key: card.status for key, card in calls.scorecards(ended).items()}
+                return summarised(calls.described(ended, datetime.now(UTC)), statuses, list(gone))
             time.sleep(LOOK_AGAIN_SECONDS)
-
-
-def _skipped(plan: Backfill) -> list[str]:
-    """Return a line for each reason; a few recordings are named."""
-    by_reason: dict[str, list[str]] = {}
-    for key, reason in sorted(plan.skipped.items()):
-        by_reason.setdefault(reason, []).append(printable(key, 1024))
-    return [
-        f"Left as it is ({words(reason)}): {keys[0] if len(keys) == 1 else _counted(len(keys))}"
-        for reason, keys in by_reason.items()
-    ]
-
-
-def _counted(recordings: int) -> str:
-    return f"{recordings} recording{'' if recordings == 1 else 's'}"
 
 
 @click.command(short_help="Move messages that were given up back to their queues.")
 @click.argument("recordings", metavar="[KEY]...", nargs=-1)
 @click.option("--discard", is_flag=True, help="Delete the messages that cannot be redriven.")
-@_dry_run
-@_yes
+@dry_run_option
+@yes_option
 @about_a_stack
 @printing
 def redrive(deployed: Deployed, *, recordings: Sequence[str], discard: bool, dry_run: bool, yes: bool) -> Answer:

@@ -1,7 +1,7 @@
 """What all commands share: the stack that they are about, the options that name it, and how they tell what they do."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial, wraps
@@ -16,11 +16,13 @@ from callcoach.aws_clients import AWS_CONFIG, S3_CONFIG
 from callcoach.calls import Calls
 from callcoach.moments import moment
 from callcoach.notifications import Notifications
+from callcoach.plain_text import printable
 from callcoach.secrets import Secrets
 from callcoach.stack import find_stack
 from callcoach.state import State
+from callcoach.status import words
 from callcoach.storage import Documents, Recordings
-from callcoach.traces import Progress, Tracer, silent
+from callcoach.traces import Progress, Tracer, Traces, silent
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -31,6 +33,10 @@ _PLAIN_COLUMNS = 10_000
 out = Console(highlight=False, markup=False)
 _plain_out = Console(highlight=False, markup=False, width=_PLAIN_COLUMNS)
 err = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
+
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -62,6 +68,20 @@ class Deployed:
     def notifications(self) -> Notifications:
         """Return what reaches everybody who gets scorecards."""
         return Notifications(self._client("sns", config=AWS_CONFIG), self.stack.outputs["ScorecardsTopicArn"])
+
+    def traces(
+        self, tracer: Tracer, recordings: Sequence[str], prefix: str, since: datetime | None
+    ) -> dict[str, Traces]:
+        """Return what there is about the recordings that are named, or else about all with a prefix since a moment."""
+        if not recordings:
+            return {key: traces for key, traces in tracer.all(prefix).items() if not since or traces.began_at >= since}
+        found = {}
+        for key in recordings:
+            traces = tracer.of(key)
+            if traces is None:
+                raise click.ClickException(self.unknown(key))
+            found[key] = traces
+        return found
 
     def unknown(self, recording: str) -> str:
         """Return what to say of a recording of which nothing is known."""
@@ -139,6 +159,22 @@ def about_a_stack(command: Callable[..., object]) -> Callable[..., None]:
         command(Deployed(session, stack_name, endpoint_url), **options)
 
     return with_stack
+
+
+def counted(recordings: int) -> str:
+    """Return how many recordings there are, in words."""
+    return f"{recordings} recording{'' if recordings == 1 else 's'}"
+
+
+def skipped_lines(skipped: Mapping[str, str]) -> list[str]:
+    """Return a line for each reason for which recordings are left as they are; one alone is named."""
+    by_reason: dict[str, list[str]] = {}
+    for key, reason in sorted(skipped.items()):
+        by_reason.setdefault(reason, []).append(printable(key, 1024))
+    return [
+        f"Left as it is ({words(reason)}): {keys[0] if len(keys) == 1 else counted(len(keys))}"
+        for reason, keys in by_reason.items()
+    ]
 
 
 def printing(command: Callable[..., Answer]) -> Callable[..., None]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["submissions", "transcripts", "replies", "reports", "scorecards", "failures"]
+Kind = Literal["submissions", "transcripts", "replies", "reports", "scorecards", "failures", "overrides"]
 
 # S3's limit for a key, in UTF-8.
 KEY_LIMIT_BYTES = 1024
@@ -20,6 +20,7 @@ _SUFFIXES: dict[Kind, str] = {
     "reports": ".html",
     "scorecards": ".json",
     "failures": ".json",
+    "overrides": ".json",
 }
 
 # How a name that was cut ends.
@@ -76,7 +77,7 @@ class CallDetails(msgspec.Struct, frozen=True):
     customer: str | None = None
     team: str | None = None
     call_type: str | None = None
-    call_type_source: Literal["metadata", "path"] | None = None
+    call_type_source: Literal["metadata", "path", "override"] | None = None
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -124,6 +125,20 @@ class Failure(msgspec.Struct, frozen=True):
     etag: str | None = None
     sequencer: str | None = None
     quiet: bool = False
+
+
+class Override(msgspec.Struct, frozen=True):
+    """overrides/<recording key>.json: what an operator has put right about one transcript, read whenever it is scored.
+
+    request_id: of the last rescore; without this record nobody is believed to have asked for one. roles: the side of
+    each label, {} where AssemblyAI's identification stands; call_type: None where what the recording says stands.
+    """
+
+    recording: str
+    transcript_id: str
+    request_id: str
+    roles: dict[str, Literal["rep", "customer"]] = {}
+    call_type: str | None = None
 
 
 def is_earlier(sequencer: str, other: str) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 from callcoach.assemblyai import AssemblyAI
 from callcoach.documents import Kind, encode_key
 from callcoach.errors import InProgress
-from callcoach.names import Drop, names_object, once_id, scoring_id
+from callcoach.names import Drop, names_object, once_id, scoring_id, scoring_identity
 from callcoach.polling import Polled, remove_messages
 from callcoach.state import State
 from callcoach.storage import Documents, Recordings
@@ -28,7 +28,7 @@ LISTED = timedelta(days=90)
 HELD_SECONDS = 900.0
 LOOK_AGAIN_SECONDS = 1.0
 
-_KINDS: tuple[Kind, ...] = ("scorecards", "reports", "replies", "transcripts", "failures", "submissions")
+_KINDS: tuple[Kind, ...] = ("scorecards", "reports", "replies", "transcripts", "failures", "overrides", "submissions")
 
 
 class Forgotten(msgspec.Struct, frozen=True):
@@ -64,6 +64,7 @@ class _Mentions(msgspec.Struct):
     id: str | None = None
     transcript_id: str | None = None
     call: _Call | None = None
+    request_id: str | None = None
     etag: str | None = None
     sequencer: str | None = None
     resubmissions: int = 0
@@ -76,10 +77,14 @@ class _Mentions(msgspec.Struct):
 
 
 class _Known(msgspec.Struct):
-    """What was dropped under a recording's name, and the transcripts of it, as far as anybody knows."""
+    """What was dropped under a recording's name, and the transcripts of it, as far as anybody knows.
+
+    rescores: transcripts, each with the id of the last request to score it again.
+    """
 
     drops: set[Drop] = msgspec.field(default_factory=set)
     transcript_ids: set[str] = msgspec.field(default_factory=set)
+    rescores: set[tuple[str, str]] = msgspec.field(default_factory=set)
 
 
 class _Bucket(msgspec.Struct):
@@ -143,6 +148,7 @@ class Forgetter:
             known = self._known(recording, left_to_do)
             for transcript_id in known.transcript_ids:
                 self._hold(held, partial(self._state.idle, _scored_once(transcript_id), HELD_SECONDS))
+                self._hold(held, partial(self._state.lease, scoring_id(transcript_id), HELD_SECONDS))
             if self._assemblyai:
                 for transcript_id in known.transcript_ids:
                     self._assemblyai.delete_transcript(transcript_id)
@@ -191,6 +197,8 @@ class Forgetter:
         for kind in _KINDS:
             said = _mentions(self._documents.read(kind, recording) or b"")
             known.transcript_ids.update(said.transcript_ids)
+            if said.request_id and said.transcript_id:
+                known.rescores.add((said.transcript_id, said.request_id))
             if said.sequencer:
                 drop = Drop(self._bucket, recording, said.etag or "", said.sequencer, said.resubmissions)
                 known.drops.update(_with_repetitions(drop))
@@ -221,15 +229,17 @@ class Forgetter:
         ids |= {once_id("submit", drop.identity) for drop in known.drops}
         ids |= {f"progress#{scoring_id(transcript_id)}" for transcript_id in known.transcript_ids}
         ids |= {_scored_once(transcript_id) for transcript_id in known.transcript_ids}
-        # Of a content that was replaced since, nobody knows the drop any more, but its outcome names the transcript.
-        ids |= set(self._state.outcomes_naming(known.transcript_ids))
+        ids |= {_scored_once(*rescore) for rescore in known.rescores}
+        # Nobody knows any more the drop of a content that was replaced since, nor an earlier rescore: they name the
+        # transcript.
+        ids |= set(self._state.naming(known.transcript_ids))
         for place in {drop.open_job for drop in known.drops}:
             self._state.close_job(place)
         return sum(map(self._state.remove, sorted(ids)))
 
 
-def _scored_once(transcript_id: str) -> str:
-    return once_id("scorecard", {"transcript_id": transcript_id})
+def _scored_once(transcript_id: str, request_id: str = "") -> str:
+    return once_id("scorecard", scoring_identity(transcript_id, request_id))
 
 
 def _mentions(body: bytes | str) -> _Mentions:

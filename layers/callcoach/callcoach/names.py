@@ -52,9 +52,14 @@ class Drop(msgspec.Struct, frozen=True):
         return _hashed(self.bucket, self.recording, self.etag, str(self.resubmissions))
 
 
-def scoring_id(transcript_id: str) -> str:
-    """Return the name of the work on a transcript."""
-    return f"score#{transcript_id}"
+def scoring_id(transcript_id: str, request_id: str = "") -> str:
+    """Return the name of the work on a transcript. request_id: of a rescore, which is work of its own."""
+    return f"score#{transcript_id}#{request_id}" if request_id else f"score#{transcript_id}"
+
+
+def scoring_identity(transcript_id: str, request_id: str = "") -> dict[str, str]:
+    """Return what makes two messages the same work on a transcript."""
+    return {"transcript_id": transcript_id} | ({"request_id": request_id} if request_id else {})
 
 
 def once_id(function: str, identity: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ class Call(msgspec.Struct):
     rep: str | None = None
     customer: str | None = None
     call_type: str | None = None
+    transcript_id: str | None = None
 
 
 class Roles(msgspec.Struct):
@@ -102,6 +103,21 @@ class Notice(msgspec.Struct):
     """Something a reader should know."""
 
     text: str
+
+
+class Run(msgspec.Struct):
+    """What the coaching took; None where nobody counted."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class ScoredCall(msgspec.Struct):
+    """What is summed up of many scorecards."""
+
+    status: str
+    call: Call
+    run: Run
 
 
 class _Version(msgspec.Struct):

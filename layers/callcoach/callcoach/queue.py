@@ -101,7 +101,7 @@ class Queue:
             QueueUrl=self._queue_url,
             MessageBody=body,
             DelaySeconds=_whole(delay_seconds, LONGEST_DELAY_SECONDS),
-            MessageAttributes=_typed(attributes or {}),
+            MessageAttributes=typed(attributes or {}),
         )
 
     def give_up(self, message: Message, reason: str) -> None:
@@ -113,7 +113,7 @@ class Queue:
         self._client.send_message(
             QueueUrl=self._dead_letters_url,
             MessageBody=message.body.encode()[:KEPT_BYTES].decode(errors="ignore"),
-            MessageAttributes=_typed(dict(islice(short.items(), KEPT_ATTRIBUTES)) | {"reason": reason}),
+            MessageAttributes=typed(dict(islice(short.items(), KEPT_ATTRIBUTES)) | {"reason": reason}),
         )
 
 
@@ -121,5 +121,6 @@ def _whole(seconds: float, longest: int) -> int:
     return min(max(int(seconds), 0), longest)
 
 
-def _typed(attributes: Mapping[str, str]) -> "dict[str, MessageAttributeValueTypeDef]":
+def typed(attributes: Mapping[str, str]) -> "dict[str, MessageAttributeValueTypeDef]":
+    """Return message attributes as SQS takes them."""
     return {name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()}

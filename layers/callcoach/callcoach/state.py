@@ -188,14 +188,17 @@ class State:
         )
         return "held_by" not in answer.get("Attributes", {"held_by": {}})
 
-    def outcomes_naming(self, transcript_ids: Collection[str]) -> list[str]:
-        """Return the ids of Powertools' records whose outcome names one of the transcripts. Reads the whole table."""
+    def naming(self, transcript_ids: Collection[str]) -> list[str]:
+        """Return the ids of items that name one of the transcripts, in the id itself or in an outcome that is kept.
+
+        Reads the whole table.
+        """
         if not transcript_ids:
             return []
         values = {f":id{number}": {"S": transcript_id} for number, transcript_id in enumerate(transcript_ids)}
         pages = self._client.get_paginator("scan").paginate(
             TableName=self._table_name,
-            FilterExpression=" OR ".join(f"contains(#data, {name})" for name in values),
+            FilterExpression=" OR ".join(f"contains(#data, {name}) OR contains(id, {name})" for name in values),
             ProjectionExpression="id",
             ExpressionAttributeNames={"#data": "data"},
             ExpressionAttributeValues=values,
