@@ -215,8 +215,6 @@ class _Conversation:
             attempt = self._earlier.pop(0)
             self.attempts.append(attempt)
             return attempt
-        # What was answered after a question that is asked otherwise now belongs to another conversation.
-        self._earlier.clear()
         try:
             completion = self._coach.send(model, self._question, repair, self._complete)
         except RequestRefused as refusal:
@@ -247,6 +245,8 @@ class _Conversation:
         return attempt
 
     def _note(self, attempt: CoachAttempt) -> None:
+        # What was answered after a question that is asked otherwise now belongs to another conversation.
+        self._earlier.clear()
         self.attempts.append(attempt)
         self._keep(self.attempts)
 

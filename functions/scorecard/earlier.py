@@ -58,10 +58,18 @@ def left_by_earlier_runs(
 def left_for_rescore(
     documents: Documents, submission: Submission, progress: Progress, request_id: str, pool: ThreadPoolExecutor
 ) -> Earlier:
-    """Return what a call is scored again from; its scorecard is none of it."""
+    """Return what a call is scored again from; its scorecard is none of it.
+
+    Answers of which nothing could be used are left out: whoever wants it scored again wants others.
+    """
+    before = pool.submit(written_scorecard, documents, submission)
     transcript = pool.submit(_stored_transcript, documents, submission)
-    attempts = pool.submit(_attempts, documents, submission, progress, request_id)
-    return Earlier(transcript=transcript.result(), attempts=attempts.result())
+    replies = pool.submit(_replies, documents, submission, progress)
+    scorecard = before.result()
+    coach_failed = scorecard is not None and (scorecard.status_reason or "").startswith("coach_")
+    own = [kept.attempts for kept in replies.result() if kept.request_id == request_id]
+    others = [] if own or coach_failed else [_answered(kept.attempts) for kept in replies.result()]
+    return Earlier(transcript=transcript.result(), attempts=max([*own, *others], key=len, default=()))
 
 
 def written_scorecard(documents: Documents, submission: Submission) -> Scorecard | None:
@@ -94,13 +102,16 @@ def _stored_transcript(documents: Documents, submission: Submission) -> Transcri
     return transcript if transcript and transcript.id == submission.transcript_id else None
 
 
-def _attempts(
-    documents: Documents, submission: Submission, progress: Progress, request_id: str = ""
-) -> Sequence[CoachAttempt]:
-    """Return the attempts of this work so far; before its first, those of the work before it that were answered."""
+def _attempts(documents: Documents, submission: Submission, progress: Progress) -> Sequence[CoachAttempt]:
+    return max((replies.attempts for replies in _replies(documents, submission, progress)), key=len, default=())
+
+
+def _replies(documents: Documents, submission: Submission, progress: Progress) -> list[Replies]:
+    """Return what is kept of the coach's answers about a transcript, in S3 and in the table."""
     stored = documents.read("replies", submission.recording)
     kept = [msgspec.json.decode(body, type=Replies) for body in (stored, progress.replies) if body]
-    of_call = [replies for replies in kept if replies.transcript_id == submission.transcript_id]
-    own = [replies.attempts for replies in of_call if replies.request_id == request_id]
-    before = [[attempt for attempt in replies.attempts if attempt.content] for replies in of_call]
-    return max(own or before, key=len, default=())
+    return [replies for replies in kept if replies.transcript_id == submission.transcript_id]
+
+
+def _answered(attempts: Sequence[CoachAttempt]) -> Sequence[CoachAttempt]:
+    return [attempt for attempt in attempts if attempt.content]

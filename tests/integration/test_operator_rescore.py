@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.integration.operator_commands import Ran, role_with, run
 from tests.integration.stack import DONE, EVENTS, OTHER_SOUND, SOUND, Stack, running_stack
+from tests.integration.test_operator_submit import have_nearly_given_up
 from tests.integration.test_sandbox_gateway import call_back
+from tests.sandbox.interference import Action, Interference, Refuse, SideEffect
 
 from callcoach.documents import encode_key
 
@@ -115,6 +118,45 @@ def test_sides_that_are_channels_are_put_right(stack: Stack) -> None:
 
     assert (by_channel["source"], by_channel["mapping"]) == ("channel", {"1": "customer", "2": "rep"})
     assert (put_right["source"], put_right["mapping"]) == ("override", {"1": "rep", "2": "customer"})
+
+
+def test_where_the_coach_failed_it_is_asked_anew(stack: Stack) -> None:
+    key, account = "failed.ogg", stack.stand_in.account
+    stack.stand_in.account = replace(account, coach_faults=["prose", "prose", "prose"])
+    scored(stack, key)
+    stack.stand_in.account = replace(account, coach_faults=[])
+    assert stack.document("scorecards", key)["status_reason"] == "coach_invalid"
+    paid = asked(stack)
+
+    rescore(stack, key)
+    work_off(stack)
+
+    assert stack.document("scorecards", key)["status"] == "complete"
+    assert asked(stack) == paid | {"chat": paid["chat"] + 1}
+
+
+def test_given_up_the_old_scorecard_stands_and_a_redrive_replaces_it(stack: Stack) -> None:
+    key = "given up.ogg"
+    scored(stack, key)
+    before, mails = stack.body("scorecards", key), len(stack.cloud.mails())
+    rescore(stack, key, "--call-type", "demo")
+
+    def decide(effect: SideEffect) -> Action | None:
+        return Refuse(503, "down") if effect.what == "assemblyai POST /v1/chat/completions" else None
+
+    with Interference(stack.cloud, stack.stand_in, decide):
+        while stack.cloud.queue_depth("CallbacksDlq") == 0:
+            stack.deliver("CallbacksQueue")
+            have_nearly_given_up(stack)
+            stack.cloud.pass_time(1000)
+    assert stack.body("scorecards", key) == before
+    assert stack.document("failures", key) is None
+
+    assert run(stack.cloud, "redrive", "--yes", key).exit_code == 0
+    work_off(stack)
+
+    assert stack.document("scorecards", key)["call"]["call_type"] == "demo"
+    assert len(stack.cloud.mails()) == mails + 1
 
 
 def test_what_was_put_right_is_of_one_transcript(stack: Stack) -> None:

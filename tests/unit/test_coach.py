@@ -271,6 +271,16 @@ def test_run_is_taken_up_where_the_one_before_it_ended(answered: int) -> None:
     assert len(models.asked) == 3 - answered
 
 
+def test_refused_model_takes_no_answer_of_the_other_away() -> None:
+    """A run that is repeated asks the first model in vain again, and pays the second once."""
+    refusal = refused("no such model", status=404)
+    whole = ask(Models(refusal, good()))
+    models = Models(refusal)
+    outcome = ask(models, earlier=whole.attempts)
+    assert outcome == whole
+    assert models.asked == ["first"]
+
+
 def test_answers_to_another_question_are_not_taken_up() -> None:
     """A new prompt, or other models, begin a new conversation."""
     earlier = [CoachAttempt("first", "0" * 64, "end_turn", "{}", 1, 1)]
