@@ -75,6 +75,9 @@ POSTS = {
     "no status": Post(400, body={"transcript_id": FORGED}),
     "a number for an id": Post(400, body=CALLBACK | {"transcript_id": 5}),
     "a list for a status": Post(400, body=CALLBACK | {"status": ["completed"]}),
+    "another status": Post(400, body=CALLBACK | {"status": "queued"}),
+    "a status of our own": Post(400, body=CALLBACK | {"status": "overdue"}),
+    "a request of an operator": Post(400, body=CALLBACK | {"status": "rescore", "request_id": "x"}),
     "an empty id": Post(400, body=CALLBACK | {"transcript_id": ""}),
     "an endless id": Post(400, body=CALLBACK | {"transcript_id": "a" * 129}),
     "redacted audio": Post(400, body={"status": "redacted_audio_ready", "redacted_audio_url": "https://x/a"}),
@@ -100,7 +103,6 @@ FOREIGN = {
     "another status of the same call": Post(200, body=CALLBACK | {"status": "error"}),
 }
 POISON = {
-    "an unknown status": Post(200, body=CALLBACK | {"status": "queued"}),
     "an escaped half of a pair": Post(200, body=raw_body(transcript_id='"\\ud83d"', status='"completed"')),
     "a recording in plain words": Post(200, query="?recording=calls/a%20b.mp3"),
     "a padded recording": Post(200, query="?recording=YQ%3D%3D"),
