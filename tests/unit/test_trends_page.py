@@ -3,6 +3,7 @@
 import csv
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,21 @@ def test_a_line_joins_calls_and_breaks_where_the_coach_model_changes(tmp_path: P
     assert not [line for line in chart.lines if line.start.x < broken_at <= line.end.x]
     assert all(mark.text == "1" for drawn in charts(page) for mark in drawn.breaks)
     assert "since the last break" in chart.said
+
+
+def test_a_coach_model_that_comes_and_goes_breaks_the_line_each_time(tmp_path: Path) -> None:
+    """As a fallback does; of numbers that would cover each other some are left out."""
+    cards = series(28)
+    for card in cards[::2]:
+        card["run"]["coach_model"] = "fallback"
+    page = page_of(cards, tmp_path)
+    chart = first_chart(page)
+    numbered = [mark.x for mark in chart.breaks if mark.text]
+
+    assert (len(chart.breaks), kinds(chart)) == (27, [])
+    assert len(page.breaks) == 2
+    assert all(after - before >= 7 for before, after in pairwise(numbered))
+    assert len(numbered) > 5
 
 
 def test_the_median_is_drawn_from_five_calls_on(tmp_path: Path) -> None:

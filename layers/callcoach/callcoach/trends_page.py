@@ -30,6 +30,8 @@ _BOTTOM = 8
 # Room at both ends for half a dot, in percent.
 _SIDE = 1.5
 _AXIS_LABELS = 6
+# Neighbours closer than this would cover each other in a small drawing.
+_MARK_PERCENT = 7.0
 _LARGEST_DOT = 8.0
 # Whatever the calls, the scale begins here.
 _QUESTIONS = 10.0
@@ -226,10 +228,7 @@ def _page(kind: str, who: str, rows: dict[str, list[Row]]) -> Page:
         times = _Times([_moment(at) for at in calls.values()])
         for call_type, members in sorted(by_type["numbers"].items(), key=lambda item: (-len(item[1]), item[0])):
             breaks = by_type["breaks"].get(call_type, [])
-            marks = [
-                Label(times.x(_moment(row["recorded_at"])), 0, str(1 + list(changes).index(_change(row))))
-                for row in breaks
-            ]
+            marks = _marks(breaks, times, list(changes))
             drawing = _Drawing(kind, times, marks)
             sections.append(
                 Section(
@@ -257,6 +256,18 @@ def _page(kind: str, who: str, rows: dict[str, list[Row]]) -> Page:
         breaks=[f"{change}, from {since[:10]}" for change, since in changes.items()],
         sections=sections,
     )
+
+
+def _marks(breaks: list[Row], times: _Times, changes: list[str]) -> list[Label]:
+    """Return where lines break, with the number of what has changed; one that another would cover has none."""
+    marks: list[Label] = []
+    numbered = -_MARK_PERCENT
+    for row in breaks:
+        x = times.x(_moment(row["recorded_at"]))
+        has_room = x - numbered >= _MARK_PERCENT
+        marks.append(Label(x, 0, str(1 + changes.index(_change(row))) if has_room else ""))
+        numbered = x if has_room else numbered
+    return marks
 
 
 def _changes(breaks: list[Row]) -> dict[str, str]:
