@@ -11,7 +11,7 @@ SHELL := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench faults lint audit format build lock status watch show submit redrive forget pause resume clean
+.PHONY: help setup demo test bench faults lint audit format build lock status watch show submit redrive rescore doctor trends forget pause resume clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -80,6 +80,15 @@ submit: .venv/installed ## submit recordings of which nothing came; make submit 
 
 redrive: .venv/installed ## put what was given up back into its queue; make redrive OPTIONS=--dry-run
 	@$(callcoach) redrive $(on_stack) $(OPTIONS) $${KEY:+-- "$$KEY"}
+
+rescore: .venv/installed ## score calls again from stored transcripts; make rescore KEY=... OPTIONS="--role A=customer"
+	@$(callcoach) rescore $(on_stack) $(OPTIONS) $${KEY:+-- "$$KEY"}
+
+doctor: .venv/installed ## say whether a deployed stack is well; make doctor OPTIONS=--deployed
+	@$(callcoach) doctor $(on_stack) $(OPTIONS)
+
+trends: .venv/installed ## write a page for each rep and team; make trends OPTIONS="--since 26w"
+	@$(callcoach) trends $(on_stack) $(OPTIONS)
 
 forget: .venv/installed ## take away all that is kept of a recording: make forget KEY=...
 	@$(callcoach) forget $(on_stack) $(OPTIONS) -- "$${KEY:?Name the recording: make forget KEY=...}"

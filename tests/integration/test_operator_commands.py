@@ -12,7 +12,7 @@ from tests.integration.operator_commands import run, shell
 from tests.integration.stack import Stack, running_stack
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("drop", "forget", "open", "pause", "redrive", "resume", "show", "status", "submit", "watch")
+COMMANDS = "doctor drop forget open pause redrive rescore resume show status submit trends watch".split()  # noqa: SIM905
 
 
 @pytest.fixture(scope="module")
