@@ -1,4 +1,4 @@
-"""What became of recordings that were submitted quietly: one e-mail instead of one for each. Pure."""
+"""What became of recordings that were submitted quietly: one e-mail instead of one for each."""
 
 import textwrap
 from collections import Counter
