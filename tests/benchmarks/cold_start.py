@@ -4,7 +4,6 @@ Beside a handler that imports boto3 and makes the same clients, which no functio
 what `make build` makes: what is deployed, the layer for this machine, and the emulator that comes with SAM CLI.
 """
 
-import json
 import os
 import platform
 import re
@@ -14,13 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import requests
 from tests.benchmarks._table import Row, Table
 from tests.sandbox.cloud import Cloud
 
@@ -130,14 +128,13 @@ def _invoke(port: int) -> object:
     deadline = time.monotonic() + 30
     while True:
         try:
-            with urllib.request.urlopen(url, NO_MESSAGES, timeout=60) as answer:
-                return json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as refusal:
-            return {"errorMessage": str(refusal)}
-        except urllib.error.URLError:
+            answer = requests.post(url, NO_MESSAGES, timeout=60)
+        except requests.ConnectionError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+        else:
+            return answer.json() if answer.ok else {"errorMessage": answer.text}
 
 
 @contextmanager
