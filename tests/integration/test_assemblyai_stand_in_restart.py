@@ -72,7 +72,10 @@ def test_what_was_asked_just_before_is_carried_out_and_paid_but_never_answered()
         yield None
 
     account = Account(KEY, coach_faults=faults())
-    with AssemblyAI(KEY, answer_seconds={"POST /v1/chat": 0.2}, account=account) as service, ThreadPoolExecutor(1) as pool:
+    with (
+        AssemblyAI(KEY, answer_seconds={"POST /v1/chat": 0.2}, account=account) as service,
+        ThreadPoolExecutor(1) as pool,
+    ):
         asked = pool.submit(chat, service, messages=HELLO)
         assert arrived.wait(5)
         with service.away(), pytest.raises(requests.ConnectionError):
