@@ -30,7 +30,6 @@ REASONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "dynamodb PutItem": ("this transcript is worked on once",),
         "s3 GetObject failures/": ("what was told before, which the e-mail takes back",),
         "s3 GetObject overrides/": ("what an operator has put right about the call",),
-        "s3 GetObject overrides/": ("what an operator has put right about the call",),
         "assemblyai GET /v2/transcript/{id}": ("the transcript",),
         "dynamodb UpdateItem": (
             "a turn for speaker identification",
