@@ -244,11 +244,12 @@ def _with_numbers(words: list[Token], shape: str) -> list[Token]:
         return words
     keys = [word.key for word in words]
     joined: list[Token] = []
-    at = 0
+    at = reach = 0
     for start in starts:
         if start < at:
             continue
-        reach = start + 1
+        # All numbers of a run of words have the same end before them, which is looked for once.
+        reach = max(reach, start + 1)
         while reach < len(words) and _run_on(words[reach - 1], words[reach], shape):
             reach += 1
         key, width = read_number(keys, start, reach) or (keys[start], 1)
