@@ -19,7 +19,7 @@ from scorecard.mail import render_mail
 from scorecard.report import render_report
 from scorecard.scoring import score_call
 from scorecard.speakers import assign_roles
-from scorecard.tokens import tokens_of
+from scorecard.tokens import language_rules, tokens_of
 
 MAPPING = dict(zip("AB", ROLES, strict=True))
 
@@ -99,3 +99,10 @@ def test_only_what_may_hold_a_quote_is_cut_into_tokens() -> None:
     with mock.patch.object(scorecard.evidence, "tokens_of", wraps=tokens_of) as cut:
         assert score(call, coached_minutes=180) == "complete"
     assert sum(text in utterances for (text, _), _ in cut.call_args_list) <= len(utterances) / 5
+
+
+@pytest.mark.parametrize("part", ["1 22 ", "twenty ", "!", " ...", "not ", "[<"])
+def test_hostile_words_take_work_in_proportion(part: str) -> None:
+    """Numbers without end are one run of words, in which each may begin a number of its own."""
+    short, long = (calls_made(partial(tokens_of, part * times, language_rules("en"))) for times in (400, 800))
+    assert long <= 2.1 * short + 10
