@@ -5,19 +5,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.errors import MessageError
 from email.header import decode_header, make_header
-from pathlib import PurePosixPath
 from typing import Annotated
 
 import msgspec
 
-from callcoach.acceptance import AUDIO_SUFFIXES, FOLDER_ENDS, SIZE_LIMIT_BYTES
+from callcoach.acceptance import language_code, media, refusal
 from callcoach.documents import KEY_LIMIT_BYTES, CallDetails, Recording, Submission, encode_key
 from callcoach.errors import MalformedMessage, SettingsError, UnsupportedRecording
 from callcoach.names import Drop
 from callcoach.resubmission import MOST_RESUBMISSIONS
-
-# What S3 stores when the uploader names no type.
-_UNNAMED_TYPES = ("", "binary/octet-stream", "application/octet-stream")
 
 # The languages in which AssemblyAI labels sentiment.
 SENTIMENT_LANGUAGES = frozenset(("en", "en_au", "en_uk", "en_us"))
@@ -26,7 +22,6 @@ SENTIMENT_LANGUAGES = frozenset(("en", "en_au", "en_uk", "en_us"))
 KEY_GROUPS = ("rep", "customer", "team", "call_type", "recorded_at")
 
 _BETWEEN_WORDS = re.compile(r"[\s._+-]+")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(_[a-z]{2})?")
 
 
 class _Bucket(msgspec.Struct):
@@ -75,40 +70,25 @@ def read_event(body: str) -> Drop:
     )
 
 
-def is_folder(dropped: Drop) -> bool:
-    """Return whether the object is empty and stands for a folder."""
-    return dropped.recording.endswith(FOLDER_ENDS) and dropped.size_bytes == 0
-
-
 def require_recording(key: str, recording: Recording) -> None:
     """Raise UnsupportedRecording, with what to do about it, unless AssemblyAI can be expected to read the object."""
-    if any(segment in (".", "..") for segment in key.split("/")):
-        # An HTTP client folds such a path, and the link's signature no longer fits.
-        raise UnsupportedRecording(
-            "unsupported_key",
-            "the key has a . or .. segment",
-            next_step="Drop the recording under another name.",
-        )
-    if recording.size_bytes == 0:
-        raise UnsupportedRecording(
-            "empty_recording", "the object has no bytes", next_step="Upload the recording again."
-        )
-    if recording.size_bytes > SIZE_LIMIT_BYTES:
-        raise UnsupportedRecording(
-            "recording_too_large",
+    reason = refusal(key, recording.size_bytes, recording.content_type)
+    if not reason:
+        return
+    suffix, content_type = media(key, recording.content_type)
+    detail, next_step = {
+        "unsupported_key": ("the key has a . or .. segment", "Drop the recording under another name."),
+        "empty_recording": ("the object has no bytes", "Upload the recording again."),
+        "recording_too_large": (
             f"{recording.size_bytes / 1000**3:.1f} GB is more than the 5 GB that AssemblyAI takes",
-            next_step="Upload a compressed or shorter recording.",
-        )
-    suffix = PurePosixPath(key).suffix.lower()
-    content_type = recording.content_type.partition(";")[0].strip().lower()
-    says_media = content_type.startswith(("audio/", "video/"))
-    says_nothing = content_type in _UNNAMED_TYPES and not suffix
-    if not (suffix in AUDIO_SUFFIXES or says_media or says_nothing):
-        raise UnsupportedRecording(
-            "not_a_recording",
+            "Upload a compressed or shorter recording.",
+        ),
+        "not_a_recording": (
             f"neither the name ({suffix or 'no suffix'}) nor the type ({content_type or 'none'}) is of sound or video",
-            next_step="Upload an audio or video file, for example .mp3, .m4a or .wav.",
-        )
+            "Upload an audio or video file, for example .mp3, .m4a or .wav.",
+        ),
+    }[reason]
+    raise UnsupportedRecording(reason, detail, next_step=next_step)
 
 
 def key_pattern(text: str) -> re.Pattern[str] | None:
@@ -178,8 +158,7 @@ def transcript_options(
     """
     told_apart_by = "multichannel" if rep_channel else "speaker_labels"
     options: dict[str, object] = {"speech_models": list(speech_models), told_apart_by: True}
-    said = _said(recording).get("language", "").lower().replace("-", "_")
-    chosen = said if _LANGUAGE.fullmatch(said) else language
+    chosen = language_code(_said(recording).get("language", "")) or language
     if chosen == "detect":
         options["language_detection"] = True
     else:

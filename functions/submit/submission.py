@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from callcoach.acceptance import is_folder
 from callcoach.assemblyai import AssemblyAI
 from callcoach.documents import Failure, Recording, Submission, encode, encode_key, is_earlier
 from callcoach.errors import JobsFull, PermanentError, RequestRefused, UnsupportedRecording
@@ -21,7 +22,6 @@ from callcoach.storage import Documents, Recordings
 from callcoach.work import GaveUp
 from submit.recording import (
     details_in_key,
-    is_folder,
     key_pattern,
     read_event,
     replacement_models,
@@ -92,7 +92,7 @@ class Submitter:
         Raises Postponed, TransientError and AccountRefused when it cannot be submitted now.
         """
         dropped = read_event(message.body)
-        if is_folder(dropped):
+        if is_folder(dropped.recording, dropped.size_bytes):
             return frozenset()
         served: set[str] = set()
         self._submit_once(

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +9,6 @@ from callcoach import acceptance
 from callcoach.acceptance import refusal
 from callcoach.documents import Recording
 from callcoach.errors import UnsupportedRecording
-from callcoach.names import Drop
 from submit import recording as submitting
 
 SUFFIXES = [*sorted(acceptance.AUDIO_SUFFIXES), ".MP3", ".txt", ".json", "", ".", ".mp3.txt"]
@@ -36,9 +34,3 @@ def test_both_refuse_for_the_same_reason(folders: list[str], suffix: str, size_b
     key = "/".join([*folders, f"call{suffix}"])
 
     assert refusal(key, size_bytes, content_type) == said_by_the_function(key, size_bytes, content_type)
-
-
-@pytest.mark.parametrize("key", ["folder/", "a/b_$folder$", "a/b.mp3", "$folder$"])
-@pytest.mark.parametrize("size_bytes", [0, 1])
-def test_both_take_the_same_for_folders(key: str, size_bytes: int) -> None:
-    assert acceptance.is_folder(key, size_bytes) == submitting.is_folder(Drop("b", key, size_bytes=size_bytes))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.examples import EVENTS, recording
 
-from callcoach.acceptance import AUDIO_SUFFIXES, SIZE_LIMIT_BYTES
+from callcoach.acceptance import AUDIO_SUFFIXES, SIZE_LIMIT_BYTES, is_folder
 from callcoach.documents import KEY_LIMIT_BYTES
 from callcoach.errors import MalformedMessage, SettingsError, UnsupportedRecording
 from callcoach.names import Drop, names_object
@@ -22,7 +22,6 @@ from submit.recording import (
     KEY_GROUPS,
     call_details,
     details_in_key,
-    is_folder,
     key_pattern,
     read_event,
     replacement_models,
@@ -126,7 +125,7 @@ def test_other_messages_are_malformed(body: str) -> None:
     ],
 )
 def test_a_folder_is_an_empty_object_that_is_named_as_one(key: str, size_bytes: int, *, expected: bool) -> None:
-    assert is_folder(Drop("b", key, "e", "1", size_bytes=size_bytes)) is expected
+    assert is_folder(key, size_bytes) is expected
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callcoach.acceptance import language_code
+from callcoach.commands_drop import LanguageCode
 from callcoach.documents import Recording
-from callcoach.uploads import METADATA_LIMIT_BYTES, Upload, language_code, metadata, planned
+from callcoach.uploads import METADATA_LIMIT_BYTES, Upload, metadata, planned
 from submit.recording import call_details, transcript_options
 
 WORDS = st.text(st.characters(blacklist_categories=["C", "Z"]), min_size=1, max_size=40)
@@ -49,8 +52,9 @@ def test_a_language_is_the_one_that_is_asked_for(text: str, code: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "english", "e", "en_", "detect"])
 def test_what_is_no_language_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no language code: say en, en_uk or de"):
-        language_code(text)
+    assert language_code(text) == ""
+    with pytest.raises(click.BadParameter, match="no language code: say en, en_uk or de"):
+        LanguageCode().convert(text, None, None)
 
 
 def test_files_are_called_as_they_are_behind_the_prefix(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""Which files are recordings, by what is known before they lie in the bucket: SubmitFunction's own rules. Pure."""
+"""Which objects are recordings, for SubmitFunction and for whoever wants to know before an upload. Pure."""
 
+import re
 from pathlib import PurePosixPath
 
 # AssemblyAI's limit for a file that it fetches.
@@ -20,22 +21,36 @@ FOLDER_ENDS = ("/", "_$folder$")
 _UNNAMED_TYPES = ("", "binary/octet-stream", "application/octet-stream")
 
 
+_LANGUAGE = re.compile(r"[a-z]{2,3}(_[a-z]{2})?")
+
+
 def refusal(key: str, size_bytes: int, content_type: str = "") -> str:
     """Return the reason for which SubmitFunction would refuse an object, "" where it would take it.
 
     content_type: "" where nobody named one.
     """
+    # An HTTP client folds such a path, and the link's signature no longer fits.
     if any(segment in (".", "..") for segment in key.split("/")):
         return "unsupported_key"
     if size_bytes == 0:
         return "empty_recording"
     if size_bytes > SIZE_LIMIT_BYTES:
         return "recording_too_large"
-    suffix = PurePosixPath(key).suffix.lower()
-    media_type = content_type.partition(";")[0].strip().lower()
+    suffix, media_type = media(key, content_type)
     says_media = media_type.startswith(("audio/", "video/"))
     says_nothing = media_type in _UNNAMED_TYPES and not suffix
     return "" if suffix in AUDIO_SUFFIXES or says_media or says_nothing else "not_a_recording"
+
+
+def media(key: str, content_type: str) -> tuple[str, str]:
+    """Return what the name ends with and what the type says, both in lower case."""
+    return PurePosixPath(key).suffix.lower(), content_type.partition(";")[0].strip().lower()
+
+
+def language_code(text: str) -> str:
+    """Return a language's code as AssemblyAI writes it, such as en_uk; "" for what is none."""
+    code = text.lower().replace("-", "_")
+    return code if _LANGUAGE.fullmatch(code) else ""
 
 
 def is_folder(key: str, size_bytes: int) -> bool:

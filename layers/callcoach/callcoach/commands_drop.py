@@ -9,20 +9,21 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from callcoach import uploads
+from callcoach.acceptance import language_code
 from callcoach.deployed import Answer, Deployed, When, about_a_stack, err, printing
 from callcoach.plain_text import printable
 from callcoach.status import words
 from callcoach.uploads import Upload
 
 
-class _Language(click.ParamType[str]):
+class LanguageCode(click.ParamType[str]):
+    """A language's code."""
+
     name = "code"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            return uploads.language_code(value)
-        except ValueError as fault:
-            self.fail(str(fault), param, ctx)
+        """Return the code as AssemblyAI writes it."""
+        return language_code(value) or self.fail(f"{value!r} is no language code: say en, en_uk or de", param, ctx)
 
 
 @click.command()
@@ -37,7 +38,7 @@ class _Language(click.ParamType[str]):
 @click.option("--customer", help="Who buys.")
 @click.option("--team", help="The rep's team.")
 @click.option("--call-type", help="discovery, demo, cold or follow-up: it decides what is usual.")
-@click.option("--language", type=_Language(), help="The call's language, such as en or de.")
+@click.option("--language", type=LanguageCode(), help="The call's language, such as en or de.")
 @click.option("--recorded-at", type=When(), help="When the call was, in UTC if it names no zone.")
 @click.option("--prefix", default="", help="What the recordings' names begin with, such as dana-reyes/.")
 @click.option("--replace", is_flag=True, help="Replace recordings that lie there under the same names.")

@@ -1,7 +1,6 @@
 """Putting files into the recordings bucket with what is known about the calls."""
 
 import mimetypes
-import re
 from collections.abc import Callable, Mapping, Sequence
 from email.header import Header
 from pathlib import Path
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 # S3's limit for an object's metadata: names and texts together.
 METADATA_LIMIT_BYTES = 2048
-
-_LANGUAGE = re.compile(r"[a-z]{2,3}(_[a-z]{2})?")
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -65,14 +62,6 @@ def metadata(details: Mapping[str, str | None]) -> dict[str, str]:
     if sum(len(name) + len(text) for name, text in said.items()) > METADATA_LIMIT_BYTES:
         raise ValueError("what is said about the call is longer than the 2 KB that S3 stores with a recording")
     return said
-
-
-def language_code(text: str) -> str:
-    """Return a language's code as AssemblyAI writes it. Raises ValueError for what is none."""
-    code = text.lower().replace("-", "_")
-    if not _LANGUAGE.fullmatch(code):
-        raise ValueError(f"{text!r} is no language code: say en, en_uk or de")
-    return code
 
 
 def already_there(recordings: Recordings, bucket: str, upload: Upload) -> bool:
