@@ -34,8 +34,8 @@ def remove_messages(client: "SQSClient", queue_url: str, concerns: Concerns) -> 
     removed: list[str] = []
     others: list[MessageTypeDef] = []
     try:
-        for message in _visible_messages(client, queue_url):
-            if concerns(message["Body"], _own_attributes(message)):
+        for message in visible_messages(client, queue_url, LOOKING_SECONDS):
+            if concerns(message["Body"], own_attributes(message)):
                 client.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
                 removed.append(message["Body"])
             else:
@@ -49,16 +49,17 @@ def remove_messages(client: "SQSClient", queue_url: str, concerns: Concerns) -> 
     return Polled(removed=removed, out_of_sight=max(out_of_sight, 0))
 
 
-def _visible_messages(client: "SQSClient", queue_url: str) -> "Iterator[MessageTypeDef]":
-    """Yield each message that can be received, once, and keep it out of sight meanwhile."""
+def visible_messages(client: "SQSClient", queue_url: str, hidden_seconds: int) -> "Iterator[MessageTypeDef]":
+    """Yield each message that can be received, once, and keep it out of sight for so long."""
     seen: set[str] = set()
     while True:
         received = client.receive_message(
             QueueUrl=queue_url,
             MaxNumberOfMessages=_BATCH,
-            VisibilityTimeout=LOOKING_SECONDS,
+            VisibilityTimeout=hidden_seconds,
             WaitTimeSeconds=_WAIT_SECONDS,
             MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["SentTimestamp"],
         ).get("Messages", [])
         fresh = [message for message in received if message["MessageId"] not in seen]
         if not fresh:
@@ -67,7 +68,8 @@ def _visible_messages(client: "SQSClient", queue_url: str) -> "Iterator[MessageT
         yield from fresh
 
 
-def _own_attributes(message: "MessageTypeDef") -> dict[str, str]:
+def own_attributes(message: "MessageTypeDef") -> dict[str, str]:
+    """Return the attributes that the sender gave a message, by name."""
     attributes = message.get("MessageAttributes", {})
     return {name: attribute.get("StringValue", "") for name, attribute in attributes.items()}
 

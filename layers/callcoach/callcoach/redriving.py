@@ -1,6 +1,6 @@
 """Moving messages that were given up out of the dead-letter queues, back to the queues that they came from."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from callcoach.documents import decode_key
+from callcoach.polling import own_attributes, visible_messages
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -22,9 +23,6 @@ SOURCES = {"RecordingsDlq": "RecordingsQueue", "CallbacksDlq": "CallbacksQueue"}
 
 # Nobody else sees a message while somebody decides about it.
 HELD_SECONDS = 900
-# SQS asks all of its servers only if it may wait.
-_WAIT_SECONDS = 1
-_BATCH = 10
 _MOVERS = 10
 
 # A message that was received so often, each time by a run that was killed, is moved by SQS, which gives no reason.
@@ -65,7 +63,7 @@ class Redriver:
     def hold(self) -> list[DeadLetter]:
         """Take all messages that nobody has in hand, and return them, the oldest first."""
         with ThreadPoolExecutor(len(SOURCES)) as pool:
-            for letters in pool.map(lambda queue: list(self._receive(queue)), SOURCES):
+            for letters in pool.map(self._receive, SOURCES):
                 self._held |= {letter.message_id: letter for letter in letters}
         return sorted(self._held.values(), key=lambda letter: letter.sent_at)
 
@@ -84,22 +82,9 @@ class Redriver:
         with ThreadPoolExecutor(_MOVERS) as pool:
             list(pool.map(self._show, list(self._held.values())))
 
-    def _receive(self, queue: str) -> Iterator[DeadLetter]:
-        seen: set[str] = set()
-        while True:
-            received = self._client.receive_message(
-                QueueUrl=self._queue_urls[queue],
-                MaxNumberOfMessages=_BATCH,
-                VisibilityTimeout=HELD_SECONDS,
-                WaitTimeSeconds=_WAIT_SECONDS,
-                MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["SentTimestamp"],
-            ).get("Messages", [])
-            fresh = [message for message in received if message["MessageId"] not in seen]
-            if not fresh:
-                return
-            seen.update(message["MessageId"] for message in fresh)
-            yield from (_dead_letter(queue, message) for message in fresh)
+    def _receive(self, queue: str) -> list[DeadLetter]:
+        messages = visible_messages(self._client, self._queue_urls[queue], HELD_SECONDS)
+        return [_dead_letter(queue, message) for message in messages]
 
     def _move(self, letter: DeadLetter) -> None:
         self._client.send_message(
@@ -142,7 +127,7 @@ class _ObjectCreated(msgspec.Struct):
 
 
 def _dead_letter(queue: str, message: "MessageTypeDef") -> DeadLetter:
-    own = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
+    own = own_attributes(message)
     return DeadLetter(
         queue=queue,
         message_id=message["MessageId"],
