@@ -7,7 +7,6 @@ something behind it; where none is known it begins with more zeros than any of S
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
@@ -16,6 +15,7 @@ import msgspec
 from callcoach.acceptance import refusal
 from callcoach.calls import Calls
 from callcoach.documents import is_earlier
+from callcoach.names import Drop
 from callcoach.traces import Listed, Traces
 
 # By AssemblyAI's list prices of 2026, as README.md says; a channel for each side is transcribed on its own.
@@ -83,10 +83,7 @@ def object_created(bucket: str, key: str, recording: Listed, last: str, *, quiet
     """
     content = hashlib.sha256(recording.etag.encode()).hexdigest()[:8]
     sequencer = f"{last or _FIRST}{int(recording.written_at.timestamp()):08X}{content.upper()}"
-    dropped = {"key": key, "etag": recording.etag, "size": recording.size_bytes, "sequencer": sequencer}
-    detail = {"bucket": {"name": bucket}, "object": dropped, "quiet": quiet}
-    # In ASCII: SQS refuses some of the characters that a key may have.
-    return json.dumps({"source": "callcoach", "detail-type": "Object Created", "detail": detail})
+    return Drop(bucket, key, recording.etag, sequencer, size_bytes=recording.size_bytes, quiet=quiet).event
 
 
 def cost(plan: Backfill, *, two_channels: bool) -> str:

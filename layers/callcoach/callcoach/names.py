@@ -37,6 +37,19 @@ class Drop(msgspec.Struct, frozen=True):
         }
 
     @property
+    def event(self) -> str:
+        """The message of RecordingsQueue that tells of it: EventBridge's event, and what we add."""
+        dropped = {"key": self.recording, "etag": self.etag, "size": self.size_bytes, "sequencer": self.sequencer}
+        detail = {
+            "bucket": {"name": self.bucket},
+            "object": dropped,
+            "resubmissions": self.resubmissions,
+            "quiet": self.quiet,
+        }
+        # In ASCII: SQS refuses some of the characters that a key may have.
+        return json.dumps({"source": "callcoach", "detail-type": "Object Created", "detail": detail})
+
+    @property
     def work_id(self) -> str:
         """The name of its submission."""
         return f"submit#{_hashed(*self.identity.values())}"

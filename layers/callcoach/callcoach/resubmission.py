@@ -1,9 +1,9 @@
 """A recording that AssemblyAI could not fetch goes back to where it came from, with a new link. Pure."""
 
-import json
 from datetime import datetime, timedelta
 
 from callcoach.documents import Submission
+from callcoach.names import Drop
 
 # The link to a recording may have died while the job waited at AssemblyAI. Failed jobs are free, so it is tried again
 # for a day; a bucket that lets nobody in is told of after the last of these.
@@ -20,18 +20,13 @@ def may_resubmit(submission: Submission, now: datetime) -> bool:
 
 
 def resubmission(submission: Submission) -> str:
-    """Return the message that puts a recording back into RecordingsQueue: EventBridge's event, and what we add."""
-    dropped = {
-        "key": submission.recording,
-        "etag": submission.etag,
-        "size": submission.size_bytes,
-        "sequencer": submission.sequencer,
-    }
-    detail = {
-        "bucket": {"name": submission.bucket},
-        "object": dropped,
-        "resubmissions": submission.resubmissions + 1,
-        "quiet": submission.quiet,
-    }
-    # In ASCII: SQS refuses some of the characters that a key may have.
-    return json.dumps({"source": "callcoach", "detail-type": "Object Created", "detail": detail})
+    """Return the message that puts a recording back into RecordingsQueue."""
+    return Drop(
+        bucket=submission.bucket,
+        recording=submission.recording,
+        etag=submission.etag,
+        sequencer=submission.sequencer,
+        resubmissions=submission.resubmissions + 1,
+        size_bytes=submission.size_bytes,
+        quiet=submission.quiet,
+    ).event
