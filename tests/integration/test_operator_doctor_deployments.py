@@ -9,7 +9,7 @@ from tests.integration.stack import KEY
 from tests.sandbox.assemblyai.server import AssemblyAI
 from tests.sandbox.cloud import Cloud
 
-from callcoach.doctor_assemblyai import Hosts
+from callcoach.stack import Hosts
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from samtranslator.yaml_helper import yaml_parse
 
 from callcoach.doctor import Check, checked, checks_view, counted
-from callcoach.doctor_assemblyai import HOSTS, AssemblyAIDoctor
+from callcoach.doctor_assemblyai import AssemblyAIDoctor
 from callcoach.doctor_aws import AwsDoctor
 from callcoach.errors import AwsUnavailable, SettingsError
-from callcoach.stack import Stack
+from callcoach.stack import HOSTS, Stack
 from callcoach.traces import silent
 
 TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))

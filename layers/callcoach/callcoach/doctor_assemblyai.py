@@ -9,7 +9,7 @@ import msgspec
 from callcoach.assemblyai import CONNECT_SECONDS, READ_SECONDS, error_message, without_echo
 from callcoach.doctor import Check, Look, Verdict
 from callcoach.errors import AwsUnavailable, SettingsError
-from callcoach.stack import Stack
+from callcoach.stack import HOSTS, Hosts, Stack
 
 if TYPE_CHECKING:
     import requests
@@ -17,20 +17,6 @@ if TYPE_CHECKING:
 RETIRES_SOON = timedelta(days=30)
 # What the coach reckons with; a smaller room makes long calls fail.
 ROOM_TOKENS = 200_000
-
-
-class Hosts(msgspec.Struct, frozen=True):
-    """Where AssemblyAI answers in one of its regions."""
-
-    api_url: str
-    gateway_url: str
-
-
-# As the template's mapping.
-HOSTS = {
-    "us": Hosts("https://api.assemblyai.com", "https://llm-gateway.assemblyai.com"),
-    "eu": Hosts("https://api.eu.assemblyai.com", "https://llm-gateway.eu.assemblyai.com"),
-}
 
 
 class Model(msgspec.Struct):

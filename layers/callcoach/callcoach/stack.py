@@ -8,8 +8,19 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
+
+class Hosts(msgspec.Struct, frozen=True):
+    """Where AssemblyAI answers in one of its regions."""
+
+    api_url: str
+    gateway_url: str
+
+
 # As the template's mapping.
-_API_URLS = {"us": "https://api.assemblyai.com", "eu": "https://api.eu.assemblyai.com"}
+HOSTS = {
+    "us": Hosts("https://api.assemblyai.com", "https://llm-gateway.assemblyai.com"),
+    "eu": Hosts("https://api.eu.assemblyai.com", "https://llm-gateway.eu.assemblyai.com"),
+}
 
 _QUEUES = ("RecordingsQueue", "RecordingsDlq", "CallbacksQueue", "CallbacksDlq")
 
@@ -59,7 +70,7 @@ class Stack(msgspec.Struct, frozen=True):
     @property
     def assemblyai_url(self) -> str:
         """Where AssemblyAI's API is for this stack."""
-        return self.parameters["AssemblyAIEndpointUrl"] or _API_URLS[self.parameters["AssemblyAIRegion"]]
+        return self.parameters["AssemblyAIEndpointUrl"] or HOSTS[self.parameters["AssemblyAIRegion"]].api_url
 
     @property
     def assemblyai_secret(self) -> str:
