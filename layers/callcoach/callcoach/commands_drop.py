@@ -11,8 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from callcoach import uploads
 from callcoach.acceptance import language_code
 from callcoach.deployed import Answer, Deployed, When, about_a_stack, err, printing
-from callcoach.plain_text import printable
-from callcoach.status import words
+from callcoach.plain_text import printable, words
 from callcoach.uploads import Upload
 
 

@@ -9,9 +9,9 @@ from callcoach.calls import Call
 from callcoach.deployed import Answer, Deployed, about_a_stack, err, printing
 from callcoach.documents import document_key
 from callcoach.moments import age
+from callcoach.plain_text import words
 from callcoach.published import read_scorecard
 from callcoach.scorecard_view import ScorecardView
-from callcoach.status import words
 from callcoach.traces import silent
 
 # A link that is signed lives no longer, and with keys of a session not even so long.

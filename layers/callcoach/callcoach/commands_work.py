@@ -23,10 +23,9 @@ from callcoach.deployed import (
     yes_option,
 )
 from callcoach.moments import age
-from callcoach.plain_text import printable
+from callcoach.plain_text import printable, words
 from callcoach.queues import send, waiting
 from callcoach.redriving import DeadLetter, Redriver, chosen
-from callcoach.status import words
 from callcoach.summary import Summary, summarised, summary_mail
 from callcoach.traces import Traces, silent
 

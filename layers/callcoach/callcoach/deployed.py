@@ -16,11 +16,10 @@ from callcoach.aws_clients import AWS_CONFIG, S3_CONFIG
 from callcoach.calls import Calls
 from callcoach.moments import moment
 from callcoach.notifications import Notifications
-from callcoach.plain_text import printable
+from callcoach.plain_text import printable, words
 from callcoach.secrets import Secrets
 from callcoach.stack import find_stack
 from callcoach.state import State
-from callcoach.status import words
 from callcoach.storage import Documents, Recordings
 from callcoach.traces import Progress, Tracer, Traces, silent
 

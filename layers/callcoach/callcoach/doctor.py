@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from callcoach.aws_faults import passing_fault, refusal
-from callcoach.plain_text import printable
+from callcoach.plain_text import printable, words
 from callcoach.traces import Progress
 
 # not_checked: neither good nor bad, for the reason that found gives.
@@ -55,7 +55,7 @@ def checks_view(checks: Iterable[Check]) -> str:
     lines = []
     for check in checks:
         found = printable(check.found, _FOUND_CHARACTERS)
-        lines.append(f"{check.verdict.replace('_', ' '):<12} {check.name:<20} {found}".rstrip())
+        lines.append(f"{words(check.verdict):<12} {check.name:<20} {found}".rstrip())
         if check.advice:
             lines.append(f"{'':<12} {'':<20} -> {printable(check.advice, _FOUND_CHARACTERS)}")
     return "\n".join(lines)

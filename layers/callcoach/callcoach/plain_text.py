@@ -49,6 +49,11 @@ def printable(text: str, limit: int = NAME_CHARACTERS) -> str:
     return clipped(" ".join(text.split()), limit)
 
 
+def words(code: str | None) -> str:
+    """Return a code, such as a reason or a status, in words."""
+    return (code or "").replace("_", " ")
+
+
 def base_name(key: str) -> str:
     """Return a key without its folders; the whole of it where nothing else is left."""
     return key.rstrip("/").rpartition("/")[2] or key

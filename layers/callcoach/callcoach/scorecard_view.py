@@ -7,7 +7,7 @@ import msgspec
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from callcoach.plain_text import base_name, printable
+from callcoach.plain_text import base_name, printable, words
 from callcoach.published import Call, Quote, Sentiment, ShownScorecard, Speaker, Suggestion, TalkListen
 
 # Longer lines are hard to read.
@@ -30,9 +30,9 @@ class ScorecardView(msgspec.Struct, frozen=True):
         card, headline, talk = self.card, self.card.headline, self.card.talk_listen
         yield _Paragraph(" / ".join(_facts(card.call)), "bold")
         if card.status != "complete":
-            yield _Paragraph(f"{_words(card.status)}: {_words(card.status_reason)}", "yellow")
+            yield _Paragraph(f"{words(card.status)}: {words(card.status_reason)}", "yellow")
         if card.roles.needs_review:
-            yield _Paragraph(f"CHECK WHO IS WHO FIRST: {', '.join(map(_words, card.roles.reasons))}", "red")
+            yield _Paragraph(f"CHECK WHO IS WHO FIRST: {', '.join(map(words, card.roles.reasons))}", "red")
         if headline.focus:
             yield from _section("PRACTISE NEXT")
             yield _Paragraph(_at(headline.focus_at_ms, headline.focus), indent=2)
@@ -83,12 +83,12 @@ def _section(title: str) -> Iterator[_Paragraph]:
 
 def _wording(sentiment: Sentiment) -> Iterator[_Paragraph]:
     if sentiment.shifts is None:
-        yield _Paragraph(f"Whether it changed cannot be told: {_words(sentiment.shifts_reason)}.", indent=2)
+        yield _Paragraph(f"Whether it changed cannot be told: {words(sentiment.shifts_reason)}.", indent=2)
     elif not sentiment.shifts:
         yield _Paragraph("No clear change.", indent=2)
     for shift in sentiment.shifts or []:
         perhaps = "perhaps " if shift.strength == "possible" else ""
-        turned = f"{perhaps}{shift.from_} to {shift.to}, about {_words(shift.about)}"
+        turned = f"{perhaps}{shift.from_} to {shift.to}, about {words(shift.about)}"
         cause = f". {shift.cause}" if shift.cause else ""
         yield _Paragraph(f"{_clock(shift.at_ms)} to {_clock(shift.until_ms)}  {turned}{cause}", indent=2)
         # The words that show a shift may be those that caused it.
@@ -147,7 +147,3 @@ def _clock(moment_ms: int) -> str:
     minutes, seconds = divmod(max(moment_ms, 0) // 1000, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-def _words(code: str | None) -> str:
-    return (code or "").replace("_", " ")

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from callcoach.calls import STATES, Call, Calls
 from callcoach.moments import age
-from callcoach.plain_text import printable
+from callcoach.plain_text import printable, words
 from callcoach.queues import Waiting
 from callcoach.stack import Stack
 from callcoach.state import Pause
@@ -143,11 +143,6 @@ def reconciliation_view(reconciliation: Reconciliation) -> str:
         lines += ["Outcomes whose recording is gone (python -m callcoach forget takes them away too):"]
         lines += [f"  {printable(key, _KEY_CHARACTERS)}" for key in reconciliation.without_recording]
     return "\n".join(lines) or "Every recording was submitted, and every outcome has its recording."
-
-
-def words(code: str | None) -> str:
-    """Return a code in words."""
-    return (code or "").replace("_", " ")
 
 
 def _waits(waits: Waiting) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from callcoach.calls import Call
-from callcoach.plain_text import ascii_text, clipped, without_links
+from callcoach.plain_text import ascii_text, clipped, without_links, words
 
 _COLUMNS = 72
 # What is listed of a kind; SNS takes 256 kB, and people read a page.
@@ -57,7 +57,7 @@ def _paragraphs(summary: Summary, scored: int, failed: int, bucket: str) -> Iter
         yield from ("", _filled("CHECK WHO IS WHO FIRST (nothing was judged; callcoach rescore sets the sides right)"))
         yield from _listed(summary.check_roles)
     for reason, recordings in summary.failed.items():
-        yield from ("", _filled(f"NOT SCORED: {reason.replace('_', ' ')}"))
+        yield from ("", _filled(f"NOT SCORED: {words(reason)}"))
         yield from _listed(recordings)
     if summary.reps:
         yield from ("", "SCORED, BY REP")

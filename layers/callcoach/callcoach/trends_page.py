@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 import msgspec
 
-from callcoach.plain_text import base_name, printable
+from callcoach.plain_text import base_name, printable, words
 
 Row = dict[str, Any]
 
@@ -199,11 +199,6 @@ def _environment() -> jinja2.Environment:
     environment.filters["words"] = words
     environment.filters["printable"] = printable
     return environment
-
-
-def words(code: str) -> str:
-    """Return a code in words."""
-    return code.replace("_", " ")
 
 
 def _of_kind(rows: dict[str, list[Row]], kind: str) -> dict[str, list[Row]]:
