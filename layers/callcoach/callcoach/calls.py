@@ -10,7 +10,6 @@ Of the objects about a recording the latest counts, so a listing says nearly all
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
@@ -18,14 +17,12 @@ import msgspec
 
 from callcoach.documents import Failure, Kind, Submission
 from callcoach.published import ScoredCall
+from callcoach.side_by_side import side_by_side
 from callcoach.storage import Documents
 from callcoach.traces import Listed, Progress, Traces
 
 CallState = Literal["dropped", "transcribing", "overdue", "scored", "failed"]
 STATES: tuple[CallState, ...] = ("dropped", "transcribing", "overdue", "scored", "failed")
-
-# An AWS client keeps so many connections.
-_READERS = 10
 
 Read = TypeVar("Read")
 Record = TypeVar("Record", bound=msgspec.Struct)
@@ -142,14 +139,9 @@ class Calls:
 
     def _side_by_side(self, keys: Sequence[str], read: Callable[[str], Read]) -> list[Read]:
         results: list[Read] = []
-        with ThreadPoolExecutor(_READERS) as pool:
-            try:
-                for result in pool.map(read, keys):
-                    results.append(result)
-                    self._progress("records read", len(results), len(keys))
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        for result in side_by_side(read, keys):
+            results.append(result)
+            self._progress("records read", len(results), len(keys))
         return results
 
 

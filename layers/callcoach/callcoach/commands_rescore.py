@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import click
@@ -26,11 +25,9 @@ from callcoach.documents import Override, Submission, encode, encode_key
 from callcoach.plain_text import printable
 from callcoach.queues import send
 from callcoach.rescoring import Corrections, Side, cost, override, request, sides_of
+from callcoach.side_by_side import side_by_side
 from callcoach.traces import Progress, Traces
 from callcoach.transcript import decode_transcript
-
-# An AWS client keeps so many connections.
-_WRITERS = 10
 
 
 class _Role(click.ParamType[tuple[str, Side]]):
@@ -168,8 +165,7 @@ def _put_right(
         return made
 
     written: dict[str, Override] = {}
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        for made in pool.map(write, wanted.values()):
-            written[made.recording] = made
-            progress("requests written", len(written), len(wanted))
+    for made in side_by_side(write, list(wanted.values())):
+        written[made.recording] = made
+        progress("requests written", len(written), len(wanted))
     return written

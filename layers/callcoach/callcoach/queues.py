@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from callcoach.queue import typed
+from callcoach.side_by_side import side_by_side
 from callcoach.traces import Progress
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 
 _BATCH = 10
-_SENDERS = 10
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -51,10 +51,9 @@ def send(
         answer = client.send_message_batch(QueueUrl=queue_url, Entries=entries)  # type: ignore[arg-type]
         return [batch[int(failed["Id"])] for failed in answer.get("Failed", [])]
 
-    with ThreadPoolExecutor(_SENDERS) as pool:
-        for number, failed in enumerate(pool.map(send_batch, batches), start=1):
-            left.extend(failed)
-            progress("recordings sent", min(number * _BATCH, len(keys)), len(keys))
+    for number, failed in enumerate(side_by_side(send_batch, batches), start=1):
+        left.extend(failed)
+        progress("recordings sent", min(number * _BATCH, len(keys)), len(keys))
     return left
 
 

@@ -1,13 +1,13 @@
 """What all scorecards of a stack say over time: asked of DuckDB, on a copy that lasts as long as the questions."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from callcoach.side_by_side import side_by_side
 from callcoach.traces import Progress
 from callcoach.trends_queries import QUESTIONS, columns, duckdb_sql, duckdb_type
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _PREFIX = "scorecards/"
-# An AWS client keeps so many connections.
-_READERS = 10
 
 Row = dict[str, Any]
 
@@ -54,14 +52,9 @@ def copy_scorecards(client: "S3Client", bucket: str, out: BinaryIO, progress: Pr
             return None
 
     unreadable = 0
-    with ThreadPoolExecutor(_READERS) as pool:
-        try:
-            for done, body in enumerate(pool.map(read, keys), start=1):
-                unreadable += body is not None and not _is_written(body, out)
-                progress("scorecards read", done, len(keys))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    for done, body in enumerate(side_by_side(read, keys), start=1):
+        unreadable += body is not None and not _is_written(body, out)
+        progress("scorecards read", done, len(keys))
     return unreadable
 
 
