@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,14 @@ class Row:
     ratio: float | None = None
     goal: str | None = None
     met: bool | None = None
+
+    @classmethod
+    def beside(
+        cls, row_id: str, what: str, value: float, unit: str, *, other: float, against: str, most: float
+    ) -> Self:
+        """Return a row whose goal is that value is at most so many times what was measured beside it."""
+        ratio = value / other
+        return cls(row_id, what, value, unit, against, ratio, f"<= {most}", ratio <= most)
 
 
 @dataclass(frozen=True)

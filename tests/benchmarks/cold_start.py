@@ -71,15 +71,14 @@ def run() -> Table:
     return Table(
         [],
         [
-            Row(
-                id=f"cold_start_{function}",
-                what=f"{function}: start of a process ({SAMPLES} each)",
-                value=found,
-                unit="ms",
+            Row.beside(
+                f"cold_start_{function}",
+                f"{function}: start of a process ({SAMPLES} each)",
+                found,
+                "ms",
+                other=bare,
                 against=f"boto3 and clients alone, {bare:.0f} ms",
-                ratio=found / bare,
-                goal=f"<= {MOST}",
-                met=found / bare <= MOST,
+                most=MOST,
             )
             for function, found in zip(FUNCTIONS, own, strict=True)
         ],

@@ -73,15 +73,14 @@ def _rows(coach_seconds: float, own: Sequence[float], script: Sequence[float]) -
     median, beside = statistics.median(own), statistics.median(script)
     what = f"completion to scorecard, coach of {coach_seconds:g} s"
     return [
-        Row(
-            id=f"completion_{coach_seconds:g}",
-            what=f"{what}: added",
-            value=median,
-            unit="s",
+        Row.beside(
+            f"completion_{coach_seconds:g}",
+            f"{what}: added",
+            median,
+            "s",
+            other=beside,
             against=f"polling script, {beside:.2f} s",
-            ratio=median / beside,
-            goal=f"<= {MOST_OF_SCRIPT}",
-            met=median / beside <= MOST_OF_SCRIPT,
+            most=MOST_OF_SCRIPT,
         ),
         Row(
             f"completion_{coach_seconds:g}_s",

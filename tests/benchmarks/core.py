@@ -161,16 +161,14 @@ def time_rows(calls: Sequence[LongCall], times: Mapping[int, Mapping[str, float]
     megabytes = next(len(call.transcript) for call in calls if call.minutes == HOUR) / MB
     loads = f"json.loads of its {megabytes:.1f} MB: {1000 * hour['loads']:.1f} ms"
     for name, what in (("coached", "a call of an hour, coached"), ("numbers", "the same, numbers only")):
-        ratio = hour[name] / hour["loads"]
-        yield Row(
+        yield Row.beside(
             f"core.hour.{name}",
             f"processor time, {what}",
             1000 * hour[name],
             "ms",
+            other=1000 * hour["loads"],
             against=loads,
-            ratio=ratio,
-            goal=f"<= {MOST_TIMES_LOADS}",
-            met=ratio <= MOST_TIMES_LOADS,
+            most=MOST_TIMES_LOADS,
         )
     for name, lengths in (("coached", "5 min to 3 h"), ("numbers", "5 min to 10 h")):
         value = exponent({minutes: spent[name] for minutes, spent in times.items() if name in spent})
@@ -208,15 +206,14 @@ def memory_rows(call: LongCall) -> Iterator[Row]:
         (found,) = in_processes(1, "peak", folder)
     above, megabytes = (found["peak_bytes"] - found["idle_bytes"]) / MB, len(call.transcript) / MB
     length = f"{call.minutes // 60} h"
-    yield Row(
+    yield Row.beside(
         f"core.memory.{call.minutes}",
         f"memory above the idle process, {length}",
         above,
         "MB",
+        other=megabytes,
         against=f"{megabytes:.1f} MB of transcript",
-        ratio=above / megabytes,
-        goal=f"<= {MOST_TIMES_BYTES}",
-        met=above / megabytes <= MOST_TIMES_BYTES,
+        most=MOST_TIMES_BYTES,
     )
     yield Row(
         f"core.peak.{call.minutes}",
