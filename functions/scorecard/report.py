@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from callcoach.plain_text import printable
+from callcoach.pricing import cost_sentence
 from callcoach.transcript import Transcript, Utterance
 from scorecard.metrics import has_target_mark, whole_percent
 from scorecard.phrases import (
@@ -343,6 +344,7 @@ def render_report(scorecard: Scorecard, transcript: Transcript) -> str:
         rubric_items=RUBRIC_ITEMS,
         unknowns=unknowns(scorecard),
         evidence=evidence_sentence(scorecard),
+        cost=cost_sentence(scorecard.run.cost_usd),
     )
 
 

@@ -344,6 +344,19 @@ class Notice(msgspec.Struct, frozen=True):
     text: str
 
 
+class CostUsd(msgspec.Struct, frozen=True):
+    """What the call's transcription and the answers of the coach cost by list prices; null with a reason.
+
+    transcription: with what was added to it, however often the call is scored. price_list: the day of the prices.
+    """
+
+    transcription: float | None
+    transcription_reason: str | None
+    coaching: float | None
+    coaching_reason: str | None
+    price_list: str
+
+
 class Run(msgspec.Struct, frozen=True):
     """How the coaching was made. Tokens are summed over the attempts; null when nobody counted them."""
 
@@ -359,6 +372,7 @@ class Run(msgspec.Struct, frozen=True):
     input_tokens: int | None
     output_tokens: int | None
     prose_removed: dict[str, int]
+    cost_usd: CostUsd | None = None
 
 
 class Scorecard(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from functools import cached_property
 import msgspec
 
 from callcoach.documents import Submission, encode
+from callcoach.pricing import Cost, Transcribed, coaching_cost, price_list, transcription_cost
 from callcoach.transcript import Transcript, Utterance, storable
 from scorecard.coach import Coach, CoachAttempt, CoachOutcome, Complete, Keep
 from scorecard.coachable import uncoachable_reason
@@ -22,6 +23,7 @@ from scorecard.scorecard import (
     SCHEMA_VERSION,
     Call,
     Coaching,
+    CostUsd,
     Metric,
     Notice,
     Roles,
@@ -296,7 +298,42 @@ def _run(call: MeasuredCall, outcome: CoachOutcome, prose_removed: dict[str, int
         input_tokens=_known_sum([attempt.input_tokens for attempt in attempts]),
         output_tokens=_known_sum([attempt.output_tokens for attempt in attempts]),
         prose_removed=prose_removed,
+        cost_usd=cost_usd(call.transcript, call.submission, attempts),
     )
+
+
+def cost_usd(transcript: Transcript, submission: Submission, attempts: Sequence[CoachAttempt]) -> CostUsd:
+    """Return what a call cost so far."""
+    transcription, coaching = transcription_cost(_transcribed(transcript, submission)), coaching_cost(attempts)
+    return CostUsd(
+        transcription=_published_usd(transcription),
+        transcription_reason=transcription.reason,
+        coaching=_published_usd(coaching),
+        coaching_reason=coaching.reason,
+        price_list=price_list().date.isoformat(),
+    )
+
+
+def _transcribed(transcript: Transcript, submission: Submission) -> Transcribed:
+    """Return what AssemblyAI has done. What was asked for and is not there was not available, and is free."""
+    asked, identification = submission.asked, transcript.identification
+    delivered = {
+        "speaker_labels": asked.get("speaker_labels") is True,
+        "sentiment_analysis": asked.get("sentiment_analysis") is True and transcript.sentiment_rows is not None,
+        "redact_pii": asked.get("redact_pii") is True,
+        # A refused one has no status.
+        "speaker_identification": identification is not None and bool(identification.status),
+    }
+    return Transcribed(
+        audio_seconds=transcript.audio_duration_seconds,
+        speech_model=transcript.speech_model_used,
+        channels=transcript.audio_channels if submission.rep_channel else 1,
+        add_ons=frozenset(name for name, is_delivered in delivered.items() if is_delivered),
+    )
+
+
+def _published_usd(cost: Cost) -> float | None:
+    return None if cost.usd is None else round(cost.usd, 4)
 
 
 def settings_sha256(settings: Settings) -> str:

@@ -11,6 +11,7 @@ from scorecard.scorecard import (
     Band,
     Call,
     Coaching,
+    CostUsd,
     Evidence,
     EvidenceCounts,
     Headline,
@@ -331,6 +332,13 @@ def example_scorecard(**changes: Any) -> Scorecard:
             input_tokens=24_310,
             output_tokens=1480,
             prose_removed={"link": 0},
+            cost_usd=CostUsd(
+                transcription=0.1451,
+                transcription_reason=None,
+                coaching=0.1046,
+                coaching_reason=None,
+                price_list="2026-11-26",
+            ),
         ),
     }
     return Scorecard(**whole | changes)

@@ -40,6 +40,7 @@ PURE = {
     "callcoach.moments",
     "callcoach.names",
     "callcoach.plain_text",
+    "callcoach.pricing",
     "callcoach.published",
     "callcoach.rescoring",
     "callcoach.resubmission",

@@ -22,6 +22,19 @@ S3_SEQUENCERS = ["0055AED6DCD90281E5", "0062E99A88DC407460", "617f08299329d189",
 SANDBOX_SEQUENCER = "000006500000000000"
 
 
+# Two hours of a model that takes 3.00 and 15.00 USD for a million tokens, and a tenth more within its region.
+COACHED_USD = 2 * (25_000 * 3.00 + 2000 * 15.00) * 1.1 / 1e6
+
+
+def cost_of(plan: Backfill, *, channels: int) -> str:
+    return cost(
+        plan,
+        channels=channels,
+        speech_models=["universal-3-pro", "universal-2"],
+        coach_models=["claude-sonnet-4-6", "claude-haiku-4-5-20251001"],
+    )
+
+
 def recording(etag: str = "one", minutes: float = 0, size_bytes: int = 5) -> Listed:
     return Listed(DROPPED_AT + timedelta(minutes=minutes), etag, size_bytes)
 
@@ -121,6 +134,13 @@ def test_the_cost_follows_the_hours_of_sound() -> None:
     plan = Backfill({"a.mp3": recording(size_bytes=28_800_000), "b.WAV": recording(size_bytes=115_200_000)}, {})
 
     assert plan.hours == pytest.approx(2)
-    assert "2 recordings, 144.0 MB: about 2.0 hours" in cost(plan, two_channels=False)
-    assert "about 0.80 USD" in cost(plan, two_channels=False)
-    assert "about 1.22 USD" in cost(plan, two_channels=True)
+    assert "2 recordings, 144.0 MB: about 2.0 hours" in cost_of(plan, channels=1)
+    assert f"about {2 * (0.21 + 3 * 0.02) + COACHED_USD:.2f} USD" in cost_of(plan, channels=1)
+    assert f"about {2 * (2 * 0.21 + 0.02) + COACHED_USD:.2f} USD" in cost_of(plan, channels=2)
+
+
+def test_a_cost_that_cannot_be_known_is_not_made_up() -> None:
+    plan = Backfill({"a.mp3": recording(size_bytes=28_800_000)}, {})
+
+    assert " USD" not in cost(plan, channels=1, speech_models=["universal-9"], coach_models=["claude-sonnet-4-6"])
+    assert " USD" not in cost(plan, channels=1, speech_models=["universal-2"], coach_models=["claude-9"])

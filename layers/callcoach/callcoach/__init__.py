@@ -6,6 +6,7 @@
     documents       the names of what lies in the scorecards bucket, and the records both functions share
     resubmission    putting a recording back that AssemblyAI could not fetch
     plain_text      text for e-mails: ASCII, clipped, without links
+    pricing         what a call costs, by the list in prices.toml
 
     work            working through a Lambda event: what each error comes to
     pause           faults of the account stop everything

@@ -7,7 +7,7 @@ something behind it; where none is known it begins with more zeros than any of S
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 import msgspec
@@ -16,11 +16,8 @@ from callcoach.acceptance import refusal
 from callcoach.calls import Calls
 from callcoach.documents import is_earlier
 from callcoach.names import Drop
+from callcoach.pricing import about_usd, usual_cost
 from callcoach.traces import Listed, Traces
-
-# By AssemblyAI's list prices of 2026, as README.md says; a channel for each side is transcribed on its own.
-HOUR_USD = 0.40
-SECOND_CHANNEL_HOUR_USD = 0.21
 
 # What a second of speech mostly takes: compressed, and as plain samples.
 COMPRESSED_BYTES_PER_SECOND = 8_000
@@ -86,13 +83,13 @@ def object_created(bucket: str, key: str, recording: Listed, last: str, *, quiet
     return Drop(bucket, key, recording.etag, sequencer, size_bytes=recording.size_bytes, quiet=quiet).event
 
 
-def cost(plan: Backfill, *, two_channels: bool) -> str:
+def cost(plan: Backfill, *, channels: int, speech_models: Iterable[str], coach_models: Iterable[str]) -> str:
     """Return in words about what AssemblyAI takes for recordings, by their sizes alone."""
-    usd = plan.hours * (HOUR_USD + (SECOND_CHANNEL_HOUR_USD if two_channels else 0))
     plural = "" if len(plan.submitted) == 1 else "s"
     return (
         f"{len(plan.submitted)} recording{plural}, {plan.size_bytes / 1e6:,.1f} MB: about {plan.hours:,.1f} hours of"
-        f" sound if compressed as usual,\nwhich AssemblyAI transcribes and coaches for about {usd:,.2f} USD."
+        " sound if compressed as usual,\nwhich AssemblyAI transcribes and coaches for"
+        f" {about_usd(usual_cost(plan.hours, coach_models, speech_models, channels=channels))}."
     )
 
 

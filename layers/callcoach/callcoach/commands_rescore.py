@@ -90,7 +90,7 @@ def rescore(
         text = "\n".join([*lines, *skipped_lines(skipped)]) or "There is nothing to score again."
         return Answer(document | {"would_rescore": sorted(wanted)}, text)
     if not yes:
-        err.print(cost(cards.values(), len(wanted)))
+        err.print(cost(cards.values(), len(wanted), coach_models=stack.coach_models))
         click.confirm(f"Score {counted(len(wanted))} of the stack {stack.name} again?", abort=True, err=True)
     with telling_progress() as progress:
         requests = _put_right(deployed, wanted, corrections, progress)

@@ -82,7 +82,14 @@ def submit(
     if not yes:
         if queue.visible or queue.hidden:
             err.print("Messages wait in RecordingsQueue; some may be about these recordings. None is paid for twice.")
-        err.print(cost(plan, two_channels=stack.parameters["RepChannel"] != "0"))
+        err.print(
+            cost(
+                plan,
+                channels=1 if stack.parameters["RepChannel"] == "0" else 2,
+                speech_models=stack.speech_models,
+                coach_models=stack.coach_models,
+            )
+        )
         about = "all of them together, those too that were submitted quietly before" if quiet else "each"
         err.print(f"Everybody who is subscribed gets an e-mail about {about}.")
         click.confirm(f"Submit them to the stack {stack.name}?", abort=True, err=True)

@@ -105,11 +105,22 @@ class Notice(msgspec.Struct):
     text: str
 
 
+class CostUsd(msgspec.Struct):
+    """What the call cost by list prices; None with a reason where that cannot be known."""
+
+    price_list: str
+    transcription: float | None = None
+    transcription_reason: str | None = None
+    coaching: float | None = None
+    coaching_reason: str | None = None
+
+
 class Run(msgspec.Struct):
     """What the coaching took; None where nobody counted."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cost_usd: CostUsd | None = None
 
 
 class ScoredCall(msgspec.Struct):
@@ -137,6 +148,7 @@ class ShownScorecard(msgspec.Struct):
     sentiment: Sentiment | None = None
     coaching: Coaching | None = None
     warnings: list[Notice] = []
+    run: Run = msgspec.field(default_factory=Run)
 
 
 def read_scorecard(body: bytes) -> ShownScorecard:

@@ -7,10 +7,8 @@ from typing import Literal
 import msgspec
 
 from callcoach.documents import Override, Submission
+from callcoach.pricing import about_usd, usual_cost
 from callcoach.published import ScoredCall
-
-# By AssemblyAI's list prices of 2026, as README.md says: a coach that is asked about an hour of sound.
-COACH_HOUR_USD = 0.10
 
 Side = Literal["rep", "customer"]
 
@@ -58,15 +56,15 @@ def request(wanted: Override) -> str:
     return json.dumps({"transcript_id": wanted.transcript_id, "status": "rescore", "request_id": wanted.request_id})
 
 
-def cost(cards: Iterable[ScoredCall], calls: int) -> str:
+def cost(cards: Iterable[ScoredCall], calls: int, *, coach_models: Iterable[str]) -> str:
     """Return in words about what the coach takes. cards: of those of the calls that have one."""
     cards = list(cards)
     hours = sum(card.call.duration_seconds for card in cards) / 3600
     tokens = sum((card.run.input_tokens or 0) + (card.run.output_tokens or 0) for card in cards)
     unknown = f", and {calls - len(cards)} of unknown length" if calls > len(cards) else ""
-    usd = hours * COACH_HOUR_USD
+    about = about_usd(usual_cost(hours, coach_models))
     return (
         f"{calls} call{'' if calls == 1 else 's'}, {hours:,.1f} hours{unknown}, for which the coach took {tokens:,}"
-        f" tokens before.\nAsked about all of them anew, it takes about {usd:,.2f} USD. Where its question is the same"
-        " as before,\nits stored answer is used. Nothing is transcribed."
+        f" tokens before.\nAsked about all of them anew, it takes {about}. Where its question is the same as before,"
+        "\nits stored answer is used. Nothing is transcribed."
     )

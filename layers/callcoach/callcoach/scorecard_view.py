@@ -8,6 +8,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from callcoach.plain_text import base_name, printable, words
+from callcoach.pricing import cost_sentence
 from callcoach.published import Call, Quote, Sentiment, ShownScorecard, Speaker, Suggestion, TalkListen
 
 # Longer lines are hard to read.
@@ -51,9 +52,15 @@ class ScorecardView(msgspec.Struct, frozen=True):
             yield _Paragraph(card.coaching.summary, indent=2)
             for number, suggestion in enumerate(card.coaching.suggestions, start=1):
                 yield from _suggestion(number, suggestion)
-        if card.warnings:
+        yield from self._notes()
+
+    def _notes(self) -> "Iterator[_Paragraph]":
+        if self.card.warnings:
             yield from _section("WARNINGS")
-            yield from (_Paragraph(warning.text, "yellow", indent=2) for warning in card.warnings)
+            yield from (_Paragraph(warning.text, "yellow", indent=2) for warning in self.card.warnings)
+        if cost := cost_sentence(self.card.run.cost_usd):
+            yield _Paragraph("")
+            yield _Paragraph(cost, "dim")
 
 
 class _Paragraph(msgspec.Struct, frozen=True):

@@ -73,6 +73,16 @@ class Stack(msgspec.Struct, frozen=True):
         return self.parameters["AssemblyAIEndpointUrl"] or HOSTS[self.parameters["AssemblyAIRegion"]].api_url
 
     @property
+    def speech_models(self) -> list[str]:
+        """The speech models that are asked for, the first first."""
+        return self.parameters["SpeechModels"].split(",")
+
+    @property
+    def coach_models(self) -> list[str]:
+        """The models that coach, the first first."""
+        return [model for model in (self.parameters["CoachModel"], self.parameters["CoachFallbackModel"]) if model]
+
+    @property
     def assemblyai_secret(self) -> str:
         """The name of the secret with AssemblyAI's key."""
         return self.parameters["AssemblyAISecretName"]
