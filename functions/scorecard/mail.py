@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from callcoach.documents import Failure, document_key
+from callcoach.notifications import CallTold, Notification, StoredAt, one_sentence
 from callcoach.plain_text import ascii_text, clipped, printable, without_links
 from scorecard.phrases import (
     call_facts,
     call_length,
+    capitalised,
     clock,
     cue_and_action,
     evidence_sentence,
@@ -69,6 +71,38 @@ def message_attributes(scorecard: Scorecard) -> dict[str, str | bool | None]:
         "needs_review": scorecard.roles.needs_review,
         "coachable": None if scorecard.status == "needs_roles" else scorecard.status_reason not in _UNCOACHABLE,
     }
+
+
+def scorecard_notification(scorecard: Scorecard, bucket: str) -> Notification:
+    """Return what machines are told of a call."""
+    call = scorecard.call
+    return Notification(
+        status=scorecard.status,
+        headline=one_sentence(_headline(scorecard)),
+        reason=scorecard.status_reason,
+        needs_review=scorecard.roles.needs_review,
+        call=CallTold(
+            recording=call.recording,
+            transcript_id=call.transcript_id,
+            rep=call.rep,
+            customer=call.customer,
+            team=call.team,
+            call_type=call.call_type,
+            recorded_at=call.recorded_at,
+        ),
+        scorecard=StoredAt(bucket, document_key("scorecards", call.recording)),
+        report=StoredAt(bucket, document_key("reports", call.recording)),
+    )
+
+
+def _headline(scorecard: Scorecard) -> str:
+    """Return the first thing to know. The next step is not it: it may hold words of the customer."""
+    status, reasons, headline = status_words(scorecard), role_reasons(scorecard), scorecard.headline
+    if reasons:
+        return f"Check who is who first: {reasons}."
+    if status:
+        return f"{capitalised(status.label.lower())}: {status.happened}"
+    return headline.focus or headline.talk or "Scored; nothing to practise was found."
 
 
 def render_mail(

@@ -44,7 +44,7 @@ from scorecard.earlier import (
     was_begun,
     written_scorecard,
 )
-from scorecard.mail import message_attributes, render_mail
+from scorecard.mail import message_attributes, render_mail, scorecard_notification
 from scorecard.mail import template as mail_template
 from scorecard.overrides import overridden, override_of, role_names
 from scorecard.question import instructions
@@ -502,7 +502,8 @@ class Scorer:
         replaces = failed_before if failed_before and not failed_before.quiet else None
         corrects = bool(run.callback.request_id) and failed_before is None
         subject, text = render_mail(scorecard, self._documents.bucket, replaces, corrects=corrects)
-        self._notifications.publish(subject, text, message_attributes(scorecard))
+        notification = scorecard_notification(scorecard, self._documents.bucket)
+        self._notifications.publish(subject, text, message_attributes(scorecard), notification)
 
 
 def _why_not_rescored(callback: Callback, override: Override | None, earlier: Earlier) -> str | None:

@@ -44,6 +44,8 @@ def test_nothing_leaks(searched: tuple[Stage, list[Place]], cloud: Cloud, wanted
         "mail ScorecardsTopic complete",
         "mail ScorecardsTopic failed",
         "mail ScorecardsTopic numbers_only",
+        "message ScorecardsTopic complete",
+        "message ScorecardsTopic failed",
         "queue CallbacksDlq",
         "queue RecordingsDlq",
         "s3 failures",
@@ -121,6 +123,14 @@ def publish_attribute(cloud: Cloud, text: str) -> None:
     cloud.client("sns").publish(TopicArn=topic, Message="planted", MessageAttributes=attributes)
 
 
+def publish_to_machines(cloud: Cloud, text: str) -> None:
+    """By e-mail the words of a call may go, and nowhere else."""
+    message = json.dumps({"default": json.dumps({"headline": text}), "email": WORDS})
+    attributes = {"outcome": {"DataType": "String", "StringValue": "complete"}}
+    topic = cloud.resources["ScorecardsTopic"]
+    cloud.client("sns").publish(TopicArn=topic, Message=message, MessageStructure="json", MessageAttributes=attributes)
+
+
 def log(cloud: Cloud, text: str) -> None:
     file = cloud._functions["ScorecardFunction"].log  # noqa: SLF001 - nothing makes a function log what it must not
     with file.open("a", encoding="utf-8") as lines:
@@ -138,7 +148,9 @@ PLANTED: list[tuple[Callable[[Cloud, str], None], str, str]] = [
     (send_attribute, "words of a call", "queue CallbacksDlq"),
     (publish, "credentials of a function", "mail OperationsTopic"),
     (publish, "words of a call", "mail OperationsTopic"),
-    (publish_attribute, "the key of AssemblyAI", "mail ScorecardsTopic complete"),
+    (publish_attribute, "the key of AssemblyAI", "message ScorecardsTopic complete"),
+    (publish_attribute, "words of a call", "message ScorecardsTopic complete"),
+    (publish_to_machines, "words of a call", "message ScorecardsTopic complete"),
     (log, "the key of AssemblyAI", "log"),
     (log, "words of a call", "log"),
 ]

@@ -28,7 +28,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import Topic, sns_backends
 from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
 from moto.sts.models import sts_backends
-from tests.sandbox import speed
+from tests.sandbox import speed, subscriptions
 from tests.sandbox.calls import AwsError, Call
 from tests.sandbox.cloudformation import CloudFormation
 from tests.sandbox.eventbridge import EventBridge
@@ -109,6 +109,7 @@ class Account:
         change_visibility = _counting_from_receipt(SQSBackend.change_message_visibility)
         return [
             *speed.patches(),
+            *subscriptions.patches(self._may_notify),
             _without_aws_profile(),
             mock.patch("moto.s3.notifications._send_event_bridge_message", self.eventbridge.object_event),
             # moto takes a Deny with a condition, such as "TLS only", for a Deny; the guard decides instead.
@@ -279,6 +280,15 @@ class Account:
 
     def after_call(self) -> None:
         self.eventbridge.deliver()
+
+    def link_to_confirm(self, topic_arn: str, endpoint: str) -> str:
+        """Return the link in the message that AWS sends to an address that has not confirmed its subscription."""
+        return subscriptions.link_to_confirm(self.account_id, self.region, topic_arn, endpoint)
+
+    def _may_notify(self, topic_arn: str, queue_arn: str) -> bool:
+        context = {**self._context(), "aws:sourcearn": topic_arn}
+        question = Question(Principal("Service", "sns.amazonaws.com"), "sqs:SendMessage", queue_arn, context)
+        return is_permitted(question, identity=(), resource=self._resource_policies(queue_arn))
 
     def _send_as_eventbridge(self, rule_arn: str, queue_arn: str, body: str) -> None:
         question = Question(

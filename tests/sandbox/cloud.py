@@ -20,6 +20,7 @@ from tests.sandbox.guard import Fault
 from tests.sandbox.interference import Answers, Decide, SideEffects, describe_call
 from tests.sandbox.lambdas import Function, Invocations
 from tests.sandbox.resources import CREATORS, UPDATERS, create_bucket, enable_eventbridge
+from tests.sandbox.subscriptions import sent
 from tests.sandbox.template import SecretReference, Template, read
 from werkzeug.wrappers import Response
 
@@ -29,11 +30,15 @@ DEFAULT_SECRETS = {"callcoach/assemblyai": "0123456789abcdef0123456789abcdef"}
 
 @dataclass(frozen=True)
 class Mail:
-    """What SNS published to a topic. `recipients` are the e-mail addresses that subscribe to it."""
+    """What SNS published to a topic. `recipients` are the e-mail addresses that got it.
+
+    `message` is what they got, `for_machines` what everything else did.
+    """
 
     topic: str
     subject: str | None
     message: str
+    for_machines: str
     attributes: Mapping[str, str]
     recipients: tuple[str, ...]
 
@@ -313,15 +318,17 @@ class Cloud:
         logical_ids = {physical_id: logical_id for logical_id, physical_id in self.resources.items()}
         found = []
         for arn, topic in list(self._account.topics.items()):
-            recipients = self._recipients(arn)
-            for _, message, subject, attributes, _ in list(topic.sent_notifications):
+            for id_, _, subject, attributes, _ in list(topic.sent_notifications):
                 values = {name: str(attribute.get("Value")) for name, attribute in (attributes or {}).items()}
-                found.append(Mail(logical_ids.get(arn, arn), subject, message, values, recipients))
+                said = sent(topic, id_)
+                found.append(
+                    Mail(logical_ids.get(arn, arn), subject, said.by_mail, said.for_machines, values, said.recipients)
+                )
         return found
 
-    def _recipients(self, topic_arn: str) -> tuple[str, ...]:
-        answer = self.client("sns").list_subscriptions_by_topic(TopicArn=topic_arn)
-        return tuple(item["Endpoint"] for item in answer["Subscriptions"] if item["Protocol"] == "email")
+    def link_to_confirm(self, topic: str, address: str) -> str:
+        """Return the link that AWS mails to an address that somebody has subscribed to a topic of the stack."""
+        return self._account.link_to_confirm(self.resources[topic], address)
 
     def messages(self, queue: str) -> list[QueuedMessage]:
         """Look at the messages of a queue of the stack without receiving them."""

@@ -68,7 +68,9 @@ def _sqs(call: Call, prefix: str) -> list[Permission]:
 
 
 def _sns(call: Call, _: str) -> list[Permission]:
-    topic = call.parameters.get("TopicArn") or call.parameters.get("TargetArn") or "*"
+    # A subscription's ARN is its topic's and an id.
+    of_subscription = call.parameters.get("SubscriptionArn", "").rpartition(":")[0]
+    topic = call.parameters.get("TopicArn") or call.parameters.get("TargetArn") or of_subscription or "*"
     return [(f"sns:{call.operation.removesuffix('Batch')}", topic)]
 
 

@@ -14,7 +14,7 @@ class Place:
     """One object, item, message, e-mail or line, or a part of one.
 
     kind: `s3 transcripts`, `s3 transcripts, metadata`, `table`, `queue CallbacksDlq`, `log`, or, by the attribute
-    outcome, `mail ScorecardsTopic complete`.
+    outcome, `mail ScorecardsTopic complete`, and `message ScorecardsTopic complete` for what machines get of it.
     """
 
     kind: str
@@ -93,7 +93,8 @@ def _mails(cloud: Cloud) -> Iterator[Place]:
         kind = f"mail {mail.topic} {mail.attributes.get('outcome', '')}".rstrip()
         yield Place(kind, "subject", mail.subject or "")
         yield Place(kind, "text", mail.message)
-        yield Place(kind, "attributes", json.dumps(dict(mail.attributes)))
+        yield Place(kind.replace("mail", "message", 1), "text", mail.for_machines)
+        yield Place(kind.replace("mail", "message", 1), "attributes", json.dumps(dict(mail.attributes)))
 
 
 def _log_lines(cloud: Cloud) -> Iterator[Place]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from botocore.exceptions import ClientError, ParamValidationError
 from tests.sandbox import strictness
@@ -164,6 +165,11 @@ def _subscription(deployment: Deployment, _: str, properties: Properties) -> Cre
         Endpoint=properties["Endpoint"],
         ReturnSubscriptionArn=True,
     )
+    if properties["Protocol"] == "email":
+        # Whoever has the address follows the link in AWS's message.
+        link = deployment.account.link_to_confirm(properties["TopicArn"], properties["Endpoint"])
+        token = parse_qs(urlsplit(link).query)["Token"][0]
+        deployment.client("sns").confirm_subscription(TopicArn=properties["TopicArn"], Token=token)
     return Created(subscription["SubscriptionArn"])
 
 

@@ -61,11 +61,39 @@ def refuse_bad_subject(call: Call) -> None:
 
 
 def refuse_large_notification(call: Call) -> None:
-    """Refuse to publish more than 256 KiB, counted in bytes."""
+    """Refuse to publish more than 256 KiB, counted in bytes: the message, of all protocols, and its attributes."""
     if (call.service, call.operation) == ("sns", "Publish"):
-        size = len(call.parameters.get("Message", "").encode())
-        if size > MAXIMUM_NOTIFICATION_BYTES:
+        counted = [name for name in call.parameters if name == "Message" or name.startswith("MessageAttributes.")]
+        if sum(len(call.parameters[name].encode()) for name in counted) > MAXIMUM_NOTIFICATION_BYTES:
             raise AwsError("InvalidParameter", "Invalid parameter: Message too long")
+
+
+def refuse_bad_message_structure(call: Call) -> None:
+    """Refuse a message for several protocols that is no JSON object of texts with one under default."""
+    structure = call.parameters.get("MessageStructure")
+    if (call.service, call.operation) != ("sns", "Publish") or structure is None:
+        return
+    reason = _fault_of_structure(structure, call.parameters.get("Message", ""))
+    if reason:
+        raise AwsError("InvalidParameter", f"Invalid parameter: Message Structure - {reason}")
+
+
+def _fault_of_structure(structure: str, message: str) -> str:
+    if structure != "json":
+        return "the one structure is json"
+    try:
+        by_protocol = json.loads(message, object_pairs_hook=list)
+    except ValueError:
+        return "JSON message body failed to parse"
+    if not isinstance(by_protocol, list) or not all(isinstance(pair, tuple) for pair in by_protocol):
+        return "JSON message body failed to parse"
+    names = [name for name, _ in by_protocol]
+    if len(set(names)) < len(names):
+        return "a protocol has two messages"
+    if "default" not in names:
+        return "No default entry in JSON message body"
+    # Of another protocol SNS passes over what is no text, which nobody means.
+    return "" if all(isinstance(text, str) for _, text in by_protocol) else "a message is no text"
 
 
 def refuse_bad_message(call: Call) -> None:
@@ -83,6 +111,7 @@ REFUSALS: tuple[Callable[[Call], None], ...] = (
     refuse_long_object_key,
     refuse_bad_subject,
     refuse_large_notification,
+    refuse_bad_message_structure,
     refuse_bad_message,
 )
 

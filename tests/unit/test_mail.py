@@ -18,8 +18,8 @@ from tests.unit.scorecards import (
     without_coaching,
 )
 
-from callcoach.notifications import ascii_subject
-from scorecard.mail import MAIL_COLUMNS, MAIL_LIMIT_BYTES, message_attributes, render_mail
+from callcoach.notifications import StoredAt, ascii_subject, encode_notification
+from scorecard.mail import MAIL_COLUMNS, MAIL_LIMIT_BYTES, message_attributes, render_mail, scorecard_notification
 from scorecard.scorecard import Keep, Scorecard
 
 CARD = example_scorecard()
@@ -274,3 +274,36 @@ def test_attributes_are_what_subscribers_filter_by() -> None:
 )
 def test_coachable_is_what_the_call_is_not_what_the_model_did(card: Scorecard, coachable: bool | None) -> None:  # noqa: FBT001 - a row of the table
     assert message_attributes(card)["coachable"] is coachable
+
+
+def test_machines_are_told_the_first_thing_to_know_and_where_the_rest_lies() -> None:
+    told = scorecard_notification(CARD, "scorecards-bucket")
+    assert (told.status, told.reason, told.needs_review) == ("complete", None, False)
+    assert told.headline == CARD.headline.focus
+    assert told.call is not None
+    assert (told.call.rep, told.call.recorded_at) == (CARD.call.rep, CARD.call.recorded_at)
+    assert told.scorecard == StoredAt("scorecards-bucket", f"scorecards/{CARD.call.recording}.json")
+    assert told.report == StoredAt("scorecards-bucket", f"reports/{CARD.call.recording}.html")
+    assert told.failure is None
+
+
+@pytest.mark.parametrize(
+    ("card", "headline"),
+    [
+        (without_coaching("too_short"), "Too short to coach: "),
+        (without_coaching("coach_refused"), "No coaching this time: the writing model refused to answer"),
+        (with_doubtful_roles(), "Check who is who first: "),
+        (DOUBTED, "Check who is who first: the speaker taken for the rep talks like a customer"),
+        (replace(CARD, headline=replace(CARD.headline, focus=None)), "Rep side (2 people) 63%, above the usual"),
+    ],
+)
+def test_a_doubt_or_the_lack_of_coaching_is_the_headline(card: Scorecard, headline: str) -> None:
+    assert scorecard_notification(card, "scorecards-bucket").headline.startswith(headline)
+
+
+def test_machines_are_told_no_word_of_the_customer() -> None:
+    """The next step may hold some, and is left to the e-mail."""
+    told = scorecard_notification(CARD, "scorecards-bucket")
+    assert CARD.coaching is not None
+    assert CARD.coaching.next_step.when_words
+    assert CARD.coaching.next_step.when_words not in encode_notification(told)

@@ -1,8 +1,11 @@
-"""E-mail through SNS."""
+"""What is told through SNS."""
 
 import json
 import re
+from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import unquote
 
 import boto3
@@ -11,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.examples import HOSTILE_TEXTS
 
-from callcoach.documents import CallDetails, Failure
-from callcoach.failures import Failures, failure_mail
-from callcoach.notifications import SUBJECT_LIMIT, Notifications, ascii_subject
+from callcoach.documents import KEY_LIMIT_BYTES, CallDetails, Failure, document_key
+from callcoach.failures import Failures, failure_mail, failure_notification
+from callcoach.notifications import SUBJECT_LIMIT, Notifications, StoredAt, ascii_subject
 from callcoach.storage import Documents
 
 
@@ -71,6 +74,46 @@ def test_message_reaches_the_subscribers_with_its_attributes(aws: None) -> None:
     }
 
 
+@pytest.mark.parametrize("hostile", [*HOSTILE_TEXTS, "\ufffe\x00\U0001f600", '"\\'])
+def test_one_message_holds_prose_and_json_however_hostile_the_names(hostile: str) -> None:
+    """Within 256 KiB, both texts and the attributes, and of characters that every protocol takes."""
+    key = "".join(accumulate_bytes(hostile, KEY_LIMIT_BYTES))
+    # S3 takes 2 kB of metadata.
+    name = (hostile * 50)[:2048]
+    call = CallDetails(rep=name, customer=name, team=name, call_type=name)
+    where = StoredAt("b" * 63, document_key("failures", key))
+    failure = a_failure(recording=key, detail=hostile * 10_000, next_step=hostile * 10_000)
+    client = Mock()
+    Notifications(client, "topic").publish(
+        *failure_mail(failure, f"{where.bucket}/{where.key}"),
+        {"rep": call.rep, "team": call.team, "customer": call.customer, "call_type": call.call_type},
+        failure_notification(failure, call, where),
+    )
+
+    sent = client.publish.call_args.kwargs
+    by_protocol = json.loads(sent["Message"])
+    assert sent["MessageStructure"] == "json"
+    assert by_protocol.keys() == {"default", "email"}
+    assert sent["Message"].isascii()
+    assert by_protocol["default"].isprintable()
+    assert json.loads(by_protocol["default"])["call"]["recording"] == key
+    headline = json.loads(by_protocol["default"])["headline"]
+    assert headline.isprintable()
+    assert len(headline) <= 300
+    assert "example.com" not in headline
+    assert len(sent["Message"]) + len(json.dumps(sent["MessageAttributes"])) < 256 * 1024 // 2
+
+
+def accumulate_bytes(text: str, limit: int) -> Iterator[str]:
+    """Yield characters of a text over and over, as long as they have room."""
+    size = 0
+    for character in cycle(text or "x"):
+        size += len(character.encode())
+        if size > limit:
+            return
+        yield character
+
+
 def a_failure(**changes: Any) -> Failure:
     values: dict[str, Any] = {
         "recording": "dana/acme.mp3",
@@ -99,7 +142,26 @@ def test_failure_is_recorded_and_told_with_who_was_on_the_call(aws: None) -> Non
         "team": "North",
         "call_type": "demo",
     }
-    assert "scorecards/failures/dana/acme.mp3.json" in said["Message"].replace("\n", " ")
+    assert json.loads(said["Message"]) == {
+        "schema_version": 1,
+        "status": "failed",
+        "headline": "No call review: no speech was found",
+        "reason": "no_speech",
+        "needs_review": None,
+        "call": {
+            "recording": "dana/acme.mp3",
+            "transcript_id": None,
+            "rep": "Dana",
+            "customer": None,
+            "team": "North",
+            "call_type": "demo",
+            "recorded_at": None,
+        },
+        "scorecard": None,
+        "report": None,
+        "failure": {"bucket": "scorecards", "key": "failures/dana/acme.mp3.json"},
+        "counts": None,
+    }
     stored = boto3.client("s3").get_object(Bucket="scorecards", Key="failures/dana/acme.mp3.json")["Body"].read()
     assert json.loads(stored)["reason"] == "no_speech"
 

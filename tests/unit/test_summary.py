@@ -7,7 +7,8 @@ import pytest
 from tests.unit.examples import HOSTILE_TEXTS
 
 from callcoach.calls import Call
-from callcoach.summary import Summary, summarised, summary_mail
+from callcoach.notifications import Counts
+from callcoach.summary import Summary, summarised, summary_mail, summary_notification
 
 NOW = datetime(2026, 5, 6, tzinfo=UTC)
 
@@ -42,6 +43,9 @@ def test_outcomes_are_counted_and_what_needs_somebody_is_named() -> None:
         assert lines == said[said.index(lines[0]) :][: len(lines)]
     assert "  chris/1.mp3" in said
     assert "the-bucket" in said[-1]
+    told = summary_notification(summary)
+    assert (told.status, told.headline) == ("summary", "4 recordings scored, 2 recordings not.")
+    assert told.counts == Counts(scored={"complete": 3, "needs_roles": 1}, failed={"no_speech": 2})
 
 
 @pytest.mark.parametrize("hostile", HOSTILE_TEXTS)

@@ -20,7 +20,7 @@ from callcoach.errors import (
     SlotAhead,
     UpstreamUnavailable,
 )
-from callcoach.notifications import Notifications
+from callcoach.notifications import Notification, Notifications
 from callcoach.pause import PROBE_SECONDS, UNTOLD_SECONDS, Pauses
 from callcoach.queue import LAST_RECEIVE, Message, Queue
 from callcoach.state import Progress, State
@@ -50,7 +50,7 @@ class FakeTopic(Notifications):
     def __init__(self) -> None:
         self.subjects: list[str] = []
 
-    def publish(self, subject: str, message: str, attributes: Any) -> None:
+    def publish(self, subject: str, text: str, attributes: Any, notification: Notification | None = None) -> None:
         self.subjects.append(subject)
 
 

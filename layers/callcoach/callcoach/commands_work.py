@@ -26,7 +26,7 @@ from callcoach.moments import age
 from callcoach.plain_text import printable, words
 from callcoach.queues import send, waiting
 from callcoach.redriving import DeadLetter, Redriver, chosen
-from callcoach.summary import Summary, summarised, summary_mail
+from callcoach.summary import Summary, summarised, summary_mail, summary_notification
 from callcoach.traces import Traces, silent
 
 # How long --quiet waits before it looks again at what is on its way.
@@ -107,7 +107,7 @@ def submit(
         err.print("On the way. Should you interrupt this, they go on; give the command once more to wait again.")
         summary = _outcomes(deployed, {*sent, *before}, prefix=None if recordings else prefix or "")
         subject, text = summary_mail(summary, stack.scorecards_bucket)
-        deployed.notifications().publish(subject, text, {"outcome": "summary"})
+        deployed.notifications().publish(subject, text, {"outcome": "summary"}, summary_notification(summary))
         return Answer(document | {"summary": msgspec.to_builtins(summary)}, text)
     return Answer(
         document,

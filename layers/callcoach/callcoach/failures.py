@@ -4,7 +4,7 @@ import textwrap
 from urllib.parse import quote
 
 from callcoach.documents import CallDetails, Failure, encode
-from callcoach.notifications import Notifications
+from callcoach.notifications import CallTold, Notification, Notifications, StoredAt, one_sentence
 from callcoach.observability import count
 from callcoach.plain_text import ascii_text, base_name, clipped, printable, without_links
 from callcoach.storage import Documents
@@ -38,7 +38,27 @@ class Failures:
             "customer": call.customer,
             "call_type": call.call_type,
         }
-        self._notifications.publish(subject, message, attributes)
+        stored_at = StoredAt(self._documents.bucket, key)
+        self._notifications.publish(subject, message, attributes, failure_notification(failure, call, stored_at))
+
+
+def failure_notification(failure: Failure, call: CallDetails, stored_at: StoredAt) -> Notification:
+    """Return what machines are told: the reason, in words too, and where the record lies."""
+    return Notification(
+        status="failed",
+        headline=one_sentence(f"No call review: {failure.detail}"),
+        reason=failure.reason,
+        call=CallTold(
+            recording=failure.recording,
+            transcript_id=failure.transcript_id,
+            rep=call.rep,
+            customer=call.customer,
+            team=call.team,
+            call_type=call.call_type,
+            recorded_at=call.recorded_at,
+        ),
+        failure=stored_at,
+    )
 
 
 def failure_mail(failure: Failure, where: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from callcoach.calls import Call
+from callcoach.notifications import Counts, Notification
 from callcoach.plain_text import ascii_text, clipped, without_links, words
 
 _COLUMNS = 72
@@ -48,6 +49,18 @@ def summary_mail(summary: Summary, bucket: str) -> tuple[str, str]:
     scored, failed = sum(summary.scored.values()), sum(map(len, summary.failed.values()))
     text = "\n".join(_paragraphs(summary, scored, failed, bucket))
     return f"Call reviews: {scored} scored, {failed} not", f"{text}\n"
+
+
+def summary_notification(summary: Summary) -> Notification:
+    """Return what machines are told: how many, and why some were not scored."""
+    scored, failed = sum(summary.scored.values()), sum(map(len, summary.failed.values()))
+    return Notification(
+        status="summary",
+        headline=f"{_counted(scored)} scored, {_counted(failed)} not.",
+        counts=Counts(
+            scored=summary.scored, failed={reason: len(recordings) for reason, recordings in summary.failed.items()}
+        ),
+    )
 
 
 def _paragraphs(summary: Summary, scored: int, failed: int, bucket: str) -> Iterator[str]:
