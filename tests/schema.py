@@ -33,13 +33,10 @@ def _schema(published: type[msgspec.Struct], version: int) -> dict[str, Any]:
     definitions = schema["$defs"]
     root = definitions.pop(published.__name__)
     root["properties"]["schema_version"] = {"const": version}
-    # What has a default in the code is written all the same.
-    root["required"] = list(root["properties"])
     for definition in (root, *definitions.values()):
         # Python 3.13 takes the indentation off docstrings, older ones leave it.
         definition["description"] = cleandoc(definition["description"])
         for name, field in definition["properties"].items():
-            field.pop("default", None)
             if name.endswith(("_share", "_share_of_call", "_share_of_words")):
                 _limit_numbers(field, 0, 1)
     return {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from callcoach.documents import Failure, document_key
-from callcoach.notifications import CallTold, Notification, StoredAt, one_sentence
+from callcoach.notifications import NOTIFICATION_VERSION, CallTold, Notification, StoredAt, one_sentence
 from callcoach.plain_text import ascii_text, clipped, printable, without_links
 from scorecard.phrases import (
     call_facts,
@@ -77,6 +77,7 @@ def scorecard_notification(scorecard: Scorecard, bucket: str) -> Notification:
     """Return what machines are told of a call."""
     call = scorecard.call
     return Notification(
+        schema_version=NOTIFICATION_VERSION,
         status=scorecard.status,
         headline=one_sentence(_headline(scorecard)),
         reason=scorecard.status_reason,
@@ -92,6 +93,8 @@ def scorecard_notification(scorecard: Scorecard, bucket: str) -> Notification:
         ),
         scorecard=StoredAt(bucket, document_key("scorecards", call.recording)),
         report=StoredAt(bucket, document_key("reports", call.recording)),
+        failure=None,
+        counts=None,
     )
 
 

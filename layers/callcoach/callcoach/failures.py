@@ -4,7 +4,7 @@ import textwrap
 from urllib.parse import quote
 
 from callcoach.documents import CallDetails, Failure, encode
-from callcoach.notifications import CallTold, Notification, Notifications, StoredAt, one_sentence
+from callcoach.notifications import NOTIFICATION_VERSION, CallTold, Notification, Notifications, StoredAt, one_sentence
 from callcoach.observability import count
 from callcoach.plain_text import ascii_text, base_name, clipped, printable, without_links
 from callcoach.storage import Documents
@@ -45,9 +45,11 @@ class Failures:
 def failure_notification(failure: Failure, call: CallDetails, stored_at: StoredAt) -> Notification:
     """Return what machines are told: the reason, in words too, and where the record lies."""
     return Notification(
+        schema_version=NOTIFICATION_VERSION,
         status="failed",
         headline=one_sentence(f"No call review: {failure.detail}"),
         reason=failure.reason,
+        needs_review=None,
         call=CallTold(
             recording=failure.recording,
             transcript_id=failure.transcript_id,
@@ -57,7 +59,10 @@ def failure_notification(failure: Failure, call: CallDetails, stored_at: StoredA
             call_type=call.call_type,
             recorded_at=call.recorded_at,
         ),
+        scorecard=None,
+        report=None,
         failure=stored_at,
+        counts=None,
     )
 
 

@@ -57,16 +57,16 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     needs_review: whether it is in doubt who is who; scorecard, report, failure: where each lies, null where none does.
     """
 
-    schema_version: int = NOTIFICATION_VERSION
+    schema_version: int
     status: Outcome
     headline: str
-    reason: str | None = None
-    needs_review: bool | None = None
-    call: CallTold | None = None
-    scorecard: StoredAt | None = None
-    report: StoredAt | None = None
-    failure: StoredAt | None = None
-    counts: Counts | None = None
+    reason: str | None
+    needs_review: bool | None
+    call: CallTold | None
+    scorecard: StoredAt | None
+    report: StoredAt | None
+    failure: StoredAt | None
+    counts: Counts | None
 
 
 class Notifications:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from callcoach.calls import Call
-from callcoach.notifications import Counts, Notification
+from callcoach.notifications import NOTIFICATION_VERSION, Counts, Notification
 from callcoach.plain_text import ascii_text, clipped, without_links, words
 
 _COLUMNS = 72
@@ -55,8 +55,15 @@ def summary_notification(summary: Summary) -> Notification:
     """Return what machines are told: how many, and why some were not scored."""
     scored, failed = sum(summary.scored.values()), sum(map(len, summary.failed.values()))
     return Notification(
+        schema_version=NOTIFICATION_VERSION,
         status="summary",
         headline=f"{_counted(scored)} scored, {_counted(failed)} not.",
+        reason=None,
+        needs_review=None,
+        call=None,
+        scorecard=None,
+        report=None,
+        failure=None,
         counts=Counts(
             scored=summary.scored, failed={reason: len(recordings) for reason, recordings in summary.failed.items()}
         ),
