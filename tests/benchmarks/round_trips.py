@@ -51,8 +51,7 @@ REASONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 def requests_of_a_call() -> Mapping[str, Counter[str]]:
     """Return how often each warm function sent each request, for one call that nothing goes wrong with."""
-    limits = {"IdentificationsPerMinute": "100000", "CoachRequestsPerMinute": "100000"}
-    with running_stack(invoke=False, delay_seconds=0.05, parameters=limits) as stack:
+    with running_stack(invoke=False, delay_seconds=0.05) as stack:
         # What the first call finds cold is warm for the second.
         stack.callback("completed", stack.transcribed("first.ogg", OTHER_SOUND.read_bytes()))
         with Interference(stack.cloud, stack.stand_in, lambda _: None) as interference:

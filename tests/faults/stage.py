@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from tests.integration.stack import CALLS, KEY, Stack, running_stack
+from tests.integration.stack import CALLS, Stack, running_stack
 from tests.sandbox.assemblyai.billing import Service
-from tests.sandbox.assemblyai.transcripts import Account
 from tests.sandbox.cloud import Mail
 from tests.sandbox.interference import Action, Interference, SideEffect
 
@@ -229,8 +228,5 @@ class Stage:
 @contextmanager
 def stage(**arguments: Any) -> Iterator[Stage]:
     """Deploy a stack for the fault suite; arguments as of running_stack."""
-    account = Account(KEY, chat_requests_per_minute=10**6, understanding_requests_per_minute=10**6)
-    limits = {"IdentificationsPerMinute": "100000", "CoachRequestsPerMinute": "100000"}
-    limits |= arguments.pop("parameters", {})
-    with running_stack(delay_seconds=0.15, account=account, parameters=limits, **arguments) as stack:
+    with running_stack(delay_seconds=0.15, **arguments) as stack:
         yield Stage(stack)

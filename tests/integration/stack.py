@@ -21,6 +21,9 @@ KEY = "an-assemblyai-key-of-the-tests"
 SOUND = CALLS / "discovery_price_shock" / "recording.ogg"
 OTHER_SOUND = CALLS / "discovery_well_led" / "recording.ogg"
 
+# Rates at which no call waits for its turn, here and at AssemblyAI.
+UNHURRIED = Account(KEY, understanding_requests_per_minute=100_000, chat_requests_per_minute=100_000)
+RATES = {"IdentificationsPerMinute": "100000", "CoachRequestsPerMinute": "100000"}
 
 FUNCTIONS = {"RecordingsQueue": "SubmitFunction", "CallbacksQueue": "ScorecardFunction"}
 
@@ -158,7 +161,7 @@ def running_stack(
     delay_seconds: float = 0.2,
     clock_scale: float = 1.0,
     parameters: Mapping[str, str] | None = None,
-    account: Account | None = None,
+    account: Account = UNHURRIED,
     calls: Path = CALLS,
     edit: Callable[[dict[str, Any]], None] | None = None,
 ) -> Iterator[Stack]:
@@ -169,7 +172,7 @@ def running_stack(
     with AssemblyAI(
         KEY, delay_seconds=delay_seconds, clock_scale=clock_scale, account=account, calls=calls
     ) as stand_in:
-        deployed = {"AssemblyAIEndpointUrl": stand_in.url, "NotificationEmail": "manager@example.com"}
+        deployed = {"AssemblyAIEndpointUrl": stand_in.url, "NotificationEmail": "manager@example.com"} | RATES
         cloud = Cloud(
             parameters=deployed | dict(parameters or {}),
             secrets={"callcoach/assemblyai": KEY},

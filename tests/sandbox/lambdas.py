@@ -286,7 +286,10 @@ def _start_process(settings: FunctionSettings, environment: Mapping[str, str], p
     module = "awslambdaric" if has_aws_runtime else ""
     arguments = [settings.handler] if has_aws_runtime else [str(_OWN_RUNTIME), settings.handler]
     if python == sys.executable and not any((layer / "python").is_dir() for layer in settings.layers):
-        return processes.fork(arguments, module=module, cwd=settings.code, environment=environment, log=log)
+        package = settings.handler.rpartition(".")[0].rpartition(".")[0]
+        return processes.fork(
+            arguments, module=module, package=package, cwd=settings.code, environment=environment, log=log
+        )
     return processes.start(arguments, python=python, module=module, cwd=settings.code, environment=environment, log=log)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -31,6 +32,7 @@ def places(cloud: Cloud) -> Iterator[Place]:
     yield from _log_lines(cloud)
 
 
+@lru_cache(maxsize=1024)
 def searchable(text: str) -> str:
     """Return text with what it holds in JSON, percent signs or several lines written out beside it."""
     written_out = [text, unquote(text), *_strings(text)]

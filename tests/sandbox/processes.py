@@ -58,12 +58,15 @@ def start(
         )
 
 
-def fork(arguments: Sequence[str], *, module: str, cwd: Path, environment: Mapping[str, str], log: Path) -> Process:
-    """Do the same with this interpreter, without importing again what functions import."""
-    return _fork_server().start(
+def fork(
+    arguments: Sequence[str], *, module: str, package: str, cwd: Path, environment: Mapping[str, str], log: Path
+) -> Process:
+    """Do the same with this interpreter, without importing again what functions, and those of the package, import."""
+    return _fork_server(cwd, environment["PYTHONPATH"]).start(
         {
             "arguments": [module, *arguments] if module else list(arguments),
             "module": module,
+            "package": package,
             "cwd": str(cwd),
             "environment": dict(environment),
             "log": str(log),
@@ -127,5 +130,6 @@ class _ForkServer:
 
 
 @cache
-def _fork_server() -> _ForkServer:
+def _fork_server(_code: Path, _path: str) -> _ForkServer:
+    """Return the one for a function's code and what it may import."""
     return _ForkServer()
