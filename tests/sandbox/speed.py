@@ -1,4 +1,4 @@
-"""Patches that spare moto what it would do again at each request; they change nothing but the time that it takes."""
+"""Patches that spare moto and boto3 what they would do again; they change nothing but the time that it takes."""
 
 import time
 from contextlib import AbstractContextManager
@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 from typing import Any
 from unittest import mock
 
+from botocore.loaders import JSONFileLoader
 from moto.core.utils import method_names_from_class
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser  # type: ignore[attr-defined]
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
@@ -25,7 +26,12 @@ def patches() -> list[AbstractContextManager[Any]]:
         mock.patch("moto.core.responses.method_names_from_class", cache(method_names_from_class)),
         # It parses an expression, whose tree it only reads, twice.
         mock.patch.object(UpdateExpressionParser, "make", lru_cache(maxsize=256)(UpdateExpressionParser.make)),
+        # Each session reads and parses the descriptions of the services for itself.
+        mock.patch.object(JSONFileLoader, "load_file", lambda _, path: _description(path)),
     ]
+
+
+_description = cache(JSONFileLoader().load_file)
 
 
 def _unix_milliseconds() -> float:
