@@ -64,7 +64,7 @@ if "AWS_LAMBDA_RUNTIME_API" in os.environ:
     worker()
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Score the calls that an event of CallbacksQueue is about (events/callback_completed.json)."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count as count_from
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,15 +24,16 @@ from callcoach.failures import Failures
 from callcoach.idempotency import Outcome
 from callcoach.names import scoring_id
 from callcoach.notifications import Notifications
-from callcoach.observability import count, logger
+from callcoach.observability import Stage, count, count_seconds, lines_of_stage, logger
 from callcoach.operators import Operators
+from callcoach.pricing import coaching_cost
 from callcoach.queue import Message, Queue, back_off_seconds
 from callcoach.resubmission import RESUBMIT_DELAY_SECONDS, may_resubmit, resubmission
 from callcoach.slots import Slots
 from callcoach.state import Progress, State
 from callcoach.storage import Documents
 from callcoach.transcript import SpeakerIdentification, Transcript, identified, storable
-from callcoach.work import GaveUp
+from callcoach.work import GaveUp, Subject
 from scorecard.callback import Callback, read_callback
 from scorecard.coach import CoachAttempt
 from scorecard.earlier import (
@@ -71,6 +72,11 @@ MOST_UNANSWERED = 2
 
 # What is left to do after the coach's last answer.
 FINISHING_SECONDS = 30.0
+
+# A recording that was submitted so long after its drop was dropped before there was a stack, or its event was lost.
+BACKFILLED_AFTER = timedelta(days=1)
+
+_OUTCOMES = {"complete": "CallsComplete", "numbers_only": "CallsNumbersOnly", "needs_roles": "CallsNeedRoles"}
 
 
 class CallFailed(Exception):
@@ -151,9 +157,11 @@ class Scorer:
             "chat": settings.coach_requests_per_minute,
         }
 
-    def work_id(self, message: Message) -> str:
-        """Return the name of the work that a message asks for. Raises MalformedMessage."""
-        return read_callback(message.body, message.attributes).work_id
+    def subject(self, message: Message) -> Subject:
+        """Return what a message is about. Raises MalformedMessage."""
+        callback = read_callback(message.body, message.attributes)
+        stage: Stage = "score" if callback.request_id else "transcribe"
+        return Subject(callback.work_id, callback.recording, stage, callback.transcript_id)
 
     def do(self, message: Message, progress: Progress, context: "LambdaContext") -> frozenset[str]:
         """Score the call that a message is about, once; return which services of AssemblyAI took part.
@@ -220,10 +228,10 @@ class Scorer:
         if looks < (LOOKS_AT_OTHER_RECORD if submission else LOOKS_FOR_RECORD):
             raise NotFinished("the submission is not on record yet", retry_after_seconds=back_off_seconds(looks))
         if submission:
-            logger.info("a newer recording replaced this one", transcript_id=callback.transcript_id)
+            logger.info("a newer recording replaced this one")
             count("SupersededCallbacks")
         else:
-            logger.warning("not a transcript of this application", transcript_id=callback.transcript_id)
+            logger.warning("not a transcript of this application")
             count("ForeignCallbacks")
         return None
 
@@ -288,8 +296,7 @@ class Scorer:
         scorecard = run.earlier.scorecard
         if scorecard is None:
             scorecard = self._score_submission(run, self._hear(run))
-            logger.info("scored", transcript_id=run.submission.transcript_id, status=scorecard.status)
-            count("ScorecardsWritten")
+            _count_scored(run, scorecard)
         if self._settings.delete_at_assemblyai and not run.earlier.transcript:
             run.assemblyai.delete_transcript(run.submission.transcript_id)
         failed_before = run.failed_before.result()
@@ -310,7 +317,7 @@ class Scorer:
                 heard = _Heard(run.assemblyai.transcript(transcript_id), None)
             require_finished(heard.transcript, run.submission, overdue=run.callback.status == "overdue")
         except RequestRefused as refusal:
-            logger.warning("no such transcript", transcript_id=transcript_id, reason=str(refusal))
+            logger.warning("no such transcript", reason=str(refusal))
             raise CallFailed(transcript_deleted(), run.submission) from refusal
         except PermanentError as fault:
             raise CallFailed(fault, run.submission) from fault
@@ -318,6 +325,7 @@ class Scorer:
 
     def _score_submission(self, run: _Run, heard: _Heard) -> Scorecard:
         """Write a call's documents, those that nothing waits for while the coach thinks."""
+        lines_of_stage("score")
         key = run.submission.recording
         transcript, roles, is_kept = self._transcript_and_roles(run, heard)
         storing = [] if run.earlier.transcript else [run.pool.submit(self._store, run, transcript)]
@@ -378,10 +386,12 @@ class Scorer:
         model = str(request["model"])
         run.slots.wait("chat", f"chat {question}", model)
         try:
-            return run.assemblyai.complete(request)
+            completion = run.assemblyai.complete(request)
         except RateLimited as fault:
             run.slots.rejected("chat", fault, model)
             raise
+        _count_answer(model, completion)
+        return completion
 
     def _transcript_and_roles(self, run: _Run, heard: _Heard) -> tuple[Transcript, RoleAssignment, bool]:
         """Return the transcript in turns, and each label's side: by its channel, or by who AssemblyAI says it is.
@@ -415,7 +425,7 @@ class Scorer:
         """Ask who speaks. Where AssemblyAI will not say, the call still has its numbers per speaker."""
         transcript_id = run.submission.transcript_id
         if run.progress.unanswered >= MOST_UNANSWERED:
-            logger.warning("speakers not identified", transcript_id=transcript_id, reason="never answered")
+            logger.warning("speakers not identified", reason="never answered")
             count("IdentificationsRefused")
             return _Speakers(IdentificationAnswer(), is_kept=True)
         run.slots.wait("understanding", "understanding")
@@ -425,7 +435,7 @@ class Scorer:
             run.slots.rejected("understanding", fault)
             raise
         except RequestRefused as refusal:
-            logger.warning("speakers not identified", transcript_id=transcript_id, reason=str(refusal))
+            logger.warning("speakers not identified", reason=str(refusal))
             count("IdentificationsRefused")
             return _Speakers(IdentificationAnswer(), is_kept=True)
         return _Speakers(answer, is_kept=self._keep_identification(run, answer.identification))
@@ -458,16 +468,13 @@ class Scorer:
 
     def _resubmit(self, submission: Submission) -> None:
         """Put a recording back into its queue: AssemblyAI could not fetch it, and a failed job is free."""
-        logger.warning(
-            "submitting again", transcript_id=submission.transcript_id, resubmissions=submission.resubmissions + 1
-        )
+        logger.warning("submitting again", resubmissions=submission.resubmissions + 1)
         count("Resubmissions")
         self._state.close_job(submission.open_job)
         self._recordings_queue.send(resubmission(submission), delay_seconds=RESUBMIT_DELAY_SECONDS)
 
     def _failed(self, failed: CallFailed) -> None:
         fault, submission = failed.fault, failed.submission
-        logger.error("cannot be scored", reason=fault.reason, transcript_id=submission.transcript_id)
         self._state.close_job(submission.open_job)
         self._failures.record(
             Failure(
@@ -512,13 +519,59 @@ def _why_not_rescored(callback: Callback, override: Override | None, earlier: Ea
     Whoever has the webhook's key could ask for it, at our cost; the operator's own record proves who did.
     """
     if override is None or override.request_id != callback.request_id:
-        logger.warning("no rescore that is wanted", transcript_id=callback.transcript_id)
+        logger.warning("no rescore that is wanted")
         count("ForeignCallbacks")
         return "not_wanted"
     if earlier.transcript is None:
-        logger.error("no transcript is stored to score again", transcript_id=callback.transcript_id)
+        logger.error("no transcript is stored to score again")
         return "not_stored"
     return None
+
+
+def _count_answer(model: str, completion: Completion) -> None:
+    taken, given = completion.input_tokens, completion.output_tokens
+    count("InputTokens", taken or 0)
+    count("OutputTokens", given or 0)
+    cost = coaching_cost([CoachAttempt(model, "", completion.finish_reason, "", taken, given)])
+    if cost.usd is not None:
+        count("CoachingUsd", cost.usd)
+
+
+def _count_scored(run: _Run, scorecard: Scorecard) -> None:
+    """Note what a call came to, and what it took. A rescore has transcribed nothing, and is not waited for."""
+    count(_OUTCOMES[scorecard.status])
+    audio_seconds = scorecard.call.duration_seconds
+    costs = scorecard.run.cost_usd
+    is_first = not run.callback.request_id
+    waited_seconds = seconds_since_drop(run.submission, datetime.now(UTC)) if is_first else None
+    if waited_seconds is not None:
+        count_seconds("EndToEndSeconds", waited_seconds)
+    if is_first:
+        count_seconds("AudioSeconds", audio_seconds)
+        if costs and costs.transcription is not None:
+            count("TranscriptionUsd", costs.transcription)
+    logger.info(
+        "scored",
+        status=scorecard.status,
+        status_reason=scorecard.status_reason,
+        is_rescore=not is_first,
+        end_to_end_seconds=waited_seconds,
+        audio_seconds=audio_seconds,
+        coach_model=scorecard.run.coach_model,
+        coach_attempts=scorecard.run.coach_attempts,
+        input_tokens=scorecard.run.input_tokens,
+        output_tokens=scorecard.run.output_tokens,
+        transcription_usd=costs.transcription if costs else None,
+        coaching_usd=costs.coaching if costs else None,
+    )
+
+
+def seconds_since_drop(submission: Submission, now: datetime) -> float | None:
+    """Return how long ago a recording was dropped; None for one that had lain there before anybody waited for it."""
+    submitted_at = datetime.fromisoformat(submission.submitted_at)
+    dropped_at = datetime.fromisoformat(submission.dropped_at or submission.submitted_at)
+    is_backfill = submitted_at - dropped_at > BACKFILLED_AFTER
+    return None if is_backfill else round((now - dropped_at).total_seconds(), 3)
 
 
 def _require_done(work: Iterable["Future[None]"]) -> None:

@@ -14,12 +14,12 @@ from callcoach.errors import JobsFull, PermanentError, RequestRefused, Unsupport
 from callcoach.failures import Failures
 from callcoach.idempotency import Outcome
 from callcoach.names import Drop, names_object
-from callcoach.observability import count, logger
+from callcoach.observability import count, lines_of_transcript, logger
 from callcoach.operators import Operators
 from callcoach.queue import Message, Queue
 from callcoach.state import Progress, State
 from callcoach.storage import Documents, Recordings
-from callcoach.work import GaveUp
+from callcoach.work import GaveUp, Subject
 from submit.recording import (
     details_in_key,
     key_pattern,
@@ -82,9 +82,10 @@ class Submitter:
         self._webhook_key = webhook_key
         self._submit_once = once(self._submit)
 
-    def work_id(self, message: Message) -> str:
-        """Return the name of the work that a message asks for. Raises MalformedMessage."""
-        return read_event(message.body).work_id
+    def subject(self, message: Message) -> Subject:
+        """Return what a message is about. Raises MalformedMessage."""
+        dropped = read_event(message.body)
+        return Subject(dropped.work_id, dropped.recording, "submit")
 
     def do(self, message: Message, progress: Progress, context: "LambdaContext") -> frozenset[str]:
         """Submit what was dropped, once for each time that it was; return which services of AssemblyAI took part.
@@ -163,6 +164,7 @@ class Submitter:
         require_recording(dropped.recording, recording)
         recorded = self._recorded(dropped)
         if recorded and not self._wants_new_job(dropped, recorded):
+            lines_of_transcript(recorded.transcript_id)
             if recorded.quiet and not dropped.quiet:
                 # Somebody has dropped it as any other, and waits for an e-mail.
                 recorded = msgspec.structs.replace(recorded, quiet=False)
@@ -173,7 +175,7 @@ class Submitter:
         other_job = recorded.transcript_id if recorded else None
         record = self._make_job(dropped, recording, other_job, tried_before=tried_before, served=served)
         self._look_after(record)
-        logger.info("submitted", transcript_id=record.transcript_id, size_bytes=recording.size_bytes)
+        logger.info("submitted", size_bytes=recording.size_bytes)
         count("RecordingsSubmitted")
         return {"outcome": "submitted", "transcript_id": record.transcript_id}
 
@@ -230,6 +232,7 @@ class Submitter:
                 transcript_id = self._unrecorded(assemblyai, dropped, since - CLOCKS_DIFFER, other_job)
             if transcript_id is None:
                 transcript_id = self._post(assemblyai, dropped, asked, warnings)
+            lines_of_transcript(transcript_id)
         finally:
             assemblyai.close()
             served |= assemblyai.served
@@ -274,7 +277,7 @@ class Submitter:
                 and row.id != other_job
                 and names_object(row.audio_url, dropped.bucket, dropped.recording)
             ):
-                logger.warning("found the job of an interrupted run", transcript_id=row.id)
+                logger.warning("found the job of an interrupted run")
                 count("InterruptedJobsFound")
                 return row.id
         return None

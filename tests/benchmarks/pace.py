@@ -30,7 +30,7 @@ from callcoach.pause import Pauses
 from callcoach.queue import Message, Queue
 from callcoach.slots import Slots
 from callcoach.state import Progress, State
-from callcoach.work import GaveUp, Worker
+from callcoach.work import GaveUp, Subject, Worker
 
 if TYPE_CHECKING:
     from callcoach.notifications import Notifications
@@ -242,8 +242,8 @@ class Submission:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
 
-    def work_id(self, message: Message) -> str:
-        return f"submit#{message.body}"
+    def subject(self, message: Message) -> Subject:
+        return Subject(f"submit#{message.body}", message.body, "submit")
 
     def do(self, message: Message, progress: Progress, context: object) -> frozenset[str]:
         stack = self._stack
@@ -272,8 +272,8 @@ class Scoring:
         self._identified: set[str] = set()
         self._scored: set[str] = set()
 
-    def work_id(self, message: Message) -> str:
-        return f"score#{message.body}"
+    def subject(self, message: Message) -> Subject:
+        return Subject(f"score#{message.body}", message.body, "transcribe", message.body)
 
     def do(self, message: Message, progress: Progress, context: object) -> frozenset[str]:
         stack, call = self._stack, message.body
@@ -283,7 +283,7 @@ class Scoring:
         if call not in self._scored:
             self._at_work.add(call)
             try:
-                self._score(call, Slots(stack.state, self.work_id(message), progress, PER_MINUTE))
+                self._score(call, Slots(stack.state, self.subject(message).work_id, progress, PER_MINUTE))
             finally:
                 self._at_work.discard(call)
         return frozenset()

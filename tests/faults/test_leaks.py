@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.faults.leak_search import Leak, Needles, needles, search, searched_stage
 from tests.faults.stage import TRANSCRIPT, Stage
+from tests.integration.log_lines import log_lines
 from tests.integration.stack import KEY
 from tests.sandbox.cloud import Cloud
 from tests.sandbox.places import Place, places
@@ -78,6 +79,16 @@ def test_everything_has_happened(searched: tuple[Stage, list[Place]], cloud: Clo
         assert line in logs
     assert "callcoach is paused: AssemblyAI refuses the account" in operator_mails
     assert {place.name for place in searched[1]} == {"--help", "forget", "pause", "resume"}
+
+
+def test_every_line_says_what_it_is_about(cloud: Cloud) -> None:
+    """Whatever has happened, but where a message named nothing."""
+    lines = log_lines(cloud)
+    named = [line for line in lines if line["message"] != "malformed message"]
+
+    assert len(named) < len(lines)
+    assert [line for line in named if not line.get("recording_hash") or not line.get("stage")] == []
+    assert [line for line in named if line["service"] == "scorecard" and not line.get("transcript_id")] == []
 
 
 def put_object(cloud: Cloud, text: str) -> None:

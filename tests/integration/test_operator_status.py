@@ -111,11 +111,14 @@ def test_the_table_names_people_transcripts_and_reasons(stack: Stack) -> None:
 
 def test_one_recording_is_told_in_full(stack: Stack) -> None:
     failed = run(stack.cloud, "status", "b/failed.txt")
-    document = run(stack.cloud, "status", "--json", "b/failed.txt").document["call"]
+    answer = run(stack.cloud, "status", "--json", "b/failed.txt").document
+    document = answer["call"]
 
     assert "not_a_recording (submit)" in failed.out
     assert stack.document("failures", "b/failed.txt")["next_step"] in failed.out
     assert document["retryable"] is False
+    assert answer["recording_hash"] in failed.out
+    assert f'"recording_hash":"{answer["recording_hash"]}"' in stack.cloud.logs("SubmitFunction")
     assert [state(stack, key) for key in ("a/scored.ogg", "a/overdue.ogg", "b/dropped.ogg", LONG_KEY)] == [
         "scored",
         "overdue",

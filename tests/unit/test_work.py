@@ -24,7 +24,7 @@ from callcoach.notifications import Notification, Notifications
 from callcoach.pause import PROBE_SECONDS, UNTOLD_SECONDS, Pauses
 from callcoach.queue import LAST_RECEIVE, Message, Queue
 from callcoach.state import Progress, State
-from callcoach.work import MOST_ATTEMPTS, GaveUp, Worker
+from callcoach.work import MOST_ATTEMPTS, GaveUp, Subject, Worker
 
 CONTEXT: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
 
@@ -63,10 +63,10 @@ class FakeWork:
         self.records: list[GaveUp] = []
         self.served = frozenset({"transcription"})
 
-    def work_id(self, message: Message) -> str:
+    def subject(self, message: Message) -> Subject:
         if message.body == "malformed":
             raise MalformedMessage("what is this")
-        return f"submit#{message.body}"
+        return Subject(f"submit#{message.body}", message.body, "submit")
 
     def do(self, message: Message, progress: Progress, context: Any) -> frozenset[str]:
         if self.faults:

@@ -28,6 +28,7 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.util import Retry
 
 from callcoach.errors import AccountRefused, RateLimited, RequestRefused, TranscriptFailed, UpstreamUnavailable
+from callcoach.observability import count, timed
 from callcoach.transcript import (
     RelabelledUtterance,
     SpeakerIdentification,
@@ -61,6 +62,12 @@ _MOST_PAGES = 50
 # What a service says about a fault may be long.
 _MESSAGE_CHARACTERS = 3000
 
+# What the metrics of requests are called; reading transcripts is the rest.
+_ENDPOINTS = {
+    ("POST", "/v2/transcript"): "Submit",
+    ("POST", "/v1/understanding"): "Understanding",
+    ("POST", "/v1/chat/completions"): "Chat",
+}
 _SERVICES = {"/v1/understanding": "understanding", "/v1/chat/completions": "chat"}
 
 # So many characters that were sent are no words of AssemblyAI's own; an id or a model's name is shorter than a secret.
@@ -241,12 +248,19 @@ class AssemblyAI:
     def _send(self, method: str, url: str, body: bytes | None, read_seconds: float) -> bytes:
         path = urlsplit(url).path
         service = _SERVICES.get(path, "transcription")
-        response = self._request(method, url, body, read_seconds)
-        if response.status_code == 401 and self._has_new_key():
-            response = self._request(method, url, body, read_seconds)
+        endpoint = _ENDPOINTS.get((method, path), "Transcript")
+        try:
+            with timed(f"{endpoint}Seconds"):
+                response = self._request(method, url, body, read_seconds)
+                if response.status_code == 401 and self._has_new_key():
+                    response = self._request(method, url, body, read_seconds)
+        except UpstreamUnavailable:
+            count(f"{endpoint}Errors")
+            raise
         if response.status_code == 200:
             self.served.add(service)
             return response.content
+        count(f"{endpoint}Errors")
         raise _refusal(f"{method} {path}", service, response, sent=self._sent(body))
 
     def _sent(self, body: bytes | None) -> str:

@@ -9,6 +9,7 @@ from rich.live import Live
 
 from callcoach.calls import Calls
 from callcoach.deployed import Answer, Deployed, When, about_a_stack, out, printing, telling_progress
+from callcoach.names import recording_hash
 from callcoach.queues import waiting
 from callcoach.status import Status, StatusView, call_view, counted, reconciled, reconciliation_view
 from callcoach.traces import Tracer, silent
@@ -81,7 +82,12 @@ def _status_of(recording: str, deployed: Deployed, tracer: Tracer, calls: Calls,
     if traces is None:
         raise click.ClickException(deployed.unknown(recording))
     (call,) = calls.described({recording: traces}, now)
-    return Answer({"stack": deployed.stack.name, "call": msgspec.to_builtins(call)}, call_view(call, now))
+    document = {
+        "stack": deployed.stack.name,
+        "call": msgspec.to_builtins(call),
+        "recording_hash": recording_hash(recording),
+    }
+    return Answer(document, call_view(call, now))
 
 
 def _status(deployed: Deployed, tracer: Tracer, calls: Calls, since: datetime, now: datetime) -> Status:

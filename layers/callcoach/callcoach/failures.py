@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from callcoach.documents import CallDetails, Failure, encode
 from callcoach.notifications import NOTIFICATION_VERSION, CallTold, Notification, Notifications, StoredAt, one_sentence
-from callcoach.observability import count
+from callcoach.observability import count, logger
 from callcoach.plain_text import ascii_text, base_name, clipped, printable, without_links
 from callcoach.storage import Documents
 
@@ -25,6 +25,7 @@ class Failures:
         key = self._documents.write("failures", failure.recording, encode(failure))
         if not failure.quiet:
             self._tell(failure, call or CallDetails(), key)
+        logger.error("failed", stage=failure.stage, reason=failure.reason, retryable=failure.retryable)
         count("CallsFailed")
 
     def _tell(self, failure: Failure, call: CallDetails, key: str) -> None:

@@ -65,6 +65,11 @@ class Drop(msgspec.Struct, frozen=True):
         return _hashed(self.bucket, self.recording, self.etag, str(self.resubmissions))
 
 
+def recording_hash(recording: str) -> str:
+    """Return what stands for a recording's key in every log line about it."""
+    return _hashed(recording)
+
+
 def scoring_id(transcript_id: str, request_id: str = "") -> str:
     """Return the name of the work on a transcript. request_id: of a rescore, which is work of its own."""
     return f"score#{transcript_id}#{request_id}" if request_id else f"score#{transcript_id}"

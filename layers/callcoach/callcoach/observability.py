@@ -1,15 +1,61 @@
 """One logger and one set of metrics for both functions.
 
-A log line is a constant sentence with fields. What was said in a call, keys, tokens and links never reach it.
+A log line is a constant sentence with fields. What was said in a call, keys, tokens and links never reach it. Every
+line of a piece of work says which recording it is about (recording_hash), which transcript as soon as that is known
+(transcript_id), and how far the work is (stage, as documents.Failure has it).
 """
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+
+from callcoach.names import recording_hash
+
+Stage = Literal["submit", "transcribe", "score"]
 
 logger = Logger()
 metrics = Metrics()
 
 
-def count(name: str) -> None:
-    """Add one to a metric."""
-    metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+def begin_lines() -> None:
+    """Let the lines that follow say nothing of what the lines before were about."""
+    logger.append_keys(recording_hash=None, transcript_id=None, stage=None)
+
+
+def lines_about(recording: str, stage: Stage, transcript_id: str | None) -> None:
+    """Let the lines that follow say what they are about."""
+    logger.append_keys(recording_hash=recording_hash(recording), transcript_id=transcript_id, stage=stage)
+
+
+def lines_of_transcript(transcript_id: str) -> None:
+    """Let the lines that follow name a transcript too."""
+    logger.append_keys(transcript_id=transcript_id)
+
+
+def lines_of_stage(stage: Stage) -> None:
+    """Let the lines that follow say that the work has come to a stage."""
+    logger.append_keys(stage=stage)
+
+
+def count(name: str, value: float = 1) -> None:
+    """Add to a metric."""
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+def count_seconds(name: str, seconds: float) -> None:
+    """Note how long something took."""
+    metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=round(seconds, 3))
+
+
+@contextmanager
+def timed(name: str) -> Iterator[None]:
+    """Note how long a part of the work takes, however it ends."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        count_seconds(name, time.monotonic() - began)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from callcoach.calls import STATES, Call, Calls
 from callcoach.moments import age
+from callcoach.names import recording_hash
 from callcoach.plain_text import printable, words
 from callcoach.queues import Waiting
 from callcoach.stack import Stack
@@ -122,6 +123,7 @@ def call_view(call: Call, now: datetime) -> str:
         ("rep", printable(call.rep or "")),
         ("customer", printable(call.customer or "")),
         ("transcript", call.transcript_id),
+        ("in the logs", f"recording_hash {recording_hash(call.recording)}"),
         ("reason", f"{call.reason} ({call.stage}{', may pass' if call.retryable else ''})" if call.reason else None),
         ("detail", printable(call.detail or "", 2000)),
         ("what to do", printable(call.next_step or "", 2000)),

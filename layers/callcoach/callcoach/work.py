@@ -18,7 +18,7 @@ import msgspec
 from callcoach import pause
 from callcoach.aws_faults import passing_fault, refusal
 from callcoach.errors import AccountRefused, MalformedMessage, Postponed, TransientError
-from callcoach.observability import count, logger
+from callcoach.observability import Stage, begin_lines, count, lines_about, logger
 from callcoach.pause import Pauses
 from callcoach.queue import LAST_RECEIVE, Message, Queue, back_off_seconds, messages
 from callcoach.slots import LONGEST_WAIT_SECONDS, early_seconds
@@ -39,11 +39,20 @@ class GaveUp(msgspec.Struct, frozen=True):
     next_step: str
 
 
+class Subject(msgspec.Struct, frozen=True):
+    """What a message is about. work_id: a name for the work, the same at each delivery."""
+
+    work_id: str
+    recording: str
+    stage: Stage
+    transcript_id: str | None = None
+
+
 class Work(Protocol):
     """What a function does with one message."""
 
-    def work_id(self, message: Message) -> str:
-        """Return a name for the work, the same at each delivery. Raises MalformedMessage."""
+    def subject(self, message: Message) -> Subject:
+        """Return what a message is about. Raises MalformedMessage."""
 
     def do(self, message: Message, progress: Progress, context: "LambdaContext") -> frozenset[str]:
         """Do it, and return which services of AssemblyAI took a request. Raises what callcoach.errors says."""
@@ -66,6 +75,7 @@ class Worker:
         unfinished = []
         for message in messages(event):
             count("MessagesReceived")
+            begin_lines()
             try:
                 comes_back = self._handle(message, context)
             except MalformedMessage as fault:
@@ -79,7 +89,9 @@ class Worker:
 
     def _handle(self, message: Message, context: "LambdaContext") -> bool:
         """Work on a message unless it is too early or too late; return whether it comes back."""
-        work_id = self._work.work_id(message)
+        subject = self._work.subject(message)
+        lines_about(subject.recording, subject.stage, subject.transcript_id)
+        work_id = subject.work_id
         progress, paused = self._state.look(work_id)
         if message.sent_at < progress.given_up_at:
             # Another message about the same thing was given up; one copy in the dead-letter queue is enough.
@@ -95,6 +107,7 @@ class Worker:
         except Exception as fault:
             comes_back = self._after(fault, message, work_id)
             if comes_back is None:
+                logger.error("the invocation fails", error=type(fault).__name__)
                 refused = refusal(fault)
                 if refused is None:
                     raise
