@@ -11,10 +11,10 @@ SHELL := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench faults lint audit format build lock status watch show submit redrive rescore doctor trends forget pause resume clean
+.PHONY: help setup demo test bench faults lint audit format build lock status watch show submit redrive rescore subscribe doctor trends forget pause resume clean
 
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/installed ## install what the other targets need into .venv
 
@@ -83,6 +83,9 @@ redrive: .venv/installed ## put what was given up back into its queue; make redr
 
 rescore: .venv/installed ## score calls again from stored transcripts; make rescore KEY=... OPTIONS="--role A=customer"
 	@$(callcoach) rescore $(on_stack) $(OPTIONS) $${KEY:+-- "$$KEY"}
+
+subscribe: .venv/installed ## say who gets which message; make subscribe ADDRESS=... OPTIONS="--team North"
+	@$(callcoach) subscribe $(on_stack) $(OPTIONS) $${ADDRESS:+-- "$$ADDRESS"}
 
 doctor: .venv/installed ## say whether a deployed stack is well; make doctor OPTIONS=--deployed
 	@$(callcoach) doctor $(on_stack) $(OPTIONS)

@@ -12,7 +12,9 @@ from tests.integration.operator_commands import run, shell
 from tests.integration.stack import Stack, running_stack
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = "doctor drop forget open pause redrive rescore resume show status submit trends watch".split()  # noqa: SIM905
+COMMANDS = """
+doctor drop forget open pause redrive rescore resume show status submit subscribe trends unsubscribe watch
+""".split()  # noqa: SIM905 - a list would take a page
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ ADAPTERS = {
     "callcoach.stack",
     "callcoach.state",
     "callcoach.storage",
+    "callcoach.subscriptions",
 }
 # What the steps are made of: values in, values out.
 PURE = {

@@ -22,6 +22,7 @@ from callcoach.commands_drop import drop
 from callcoach.commands_rescore import rescore
 from callcoach.commands_scorecard import open_report, show
 from callcoach.commands_status import status, watch
+from callcoach.commands_subscribe import subscribe, unsubscribe
 from callcoach.commands_trends import trends
 from callcoach.commands_work import redrive, submit
 from callcoach.deployed import Answer, Deployed, about_a_stack, err, printing
@@ -110,7 +111,20 @@ def callcoach(context: click.Context) -> None:
     context.meta[HTTP] = Session
 
 
-for command in (status, watch, show, open_report, drop, submit, rescore, redrive, doctor, trends):
+for command in (
+    status,
+    watch,
+    show,
+    open_report,
+    drop,
+    submit,
+    rescore,
+    redrive,
+    subscribe,
+    unsubscribe,
+    doctor,
+    trends,
+):
     callcoach.add_command(command)
 
 

@@ -21,6 +21,7 @@ from callcoach.secrets import Secrets
 from callcoach.stack import find_stack
 from callcoach.state import State
 from callcoach.storage import Documents, Recordings
+from callcoach.subscriptions import Subscriptions
 from callcoach.traces import Progress, Tracer, Traces, silent
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ class Deployed:
     def notifications(self) -> Notifications:
         """Return what reaches everybody who gets scorecards."""
         return Notifications(self._client("sns", config=AWS_CONFIG), self.stack.outputs["ScorecardsTopicArn"])
+
+    def subscriptions(self, topic_arn: str) -> Subscriptions:
+        """Return who gets what a topic of the stack tells."""
+        return Subscriptions(self._client("sns", config=AWS_CONFIG), topic_arn)
 
     def traces(
         self, tracer: Tracer, recordings: Sequence[str], prefix: str, since: datetime | None

@@ -8,6 +8,7 @@ from callcoach.doctor import Check, Look
 from callcoach.queues import waiting
 from callcoach.stack import Stack
 from callcoach.state import State
+from callcoach.subscriptions import PENDING
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -15,12 +16,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _TOPICS = {
-    "ScorecardsTopic": ("scorecards", "NotificationEmail"),
-    "OperationsTopic": ("alarms", "OperationsEmail"),
+    "ScorecardsTopic": ("scorecards", "NotificationEmail", ""),
+    "OperationsTopic": ("alarms", "OperationsEmail", " --operations"),
 }
 _DEAD_LETTER_QUEUES = ("RecordingsDlq", "CallbacksDlq")
-# What SNS shows in the place of a subscription's ARN.
-_PENDING = ("PendingConfirmation", "pending confirmation")
 # Of AWS's own parts; a stack in any other of them was left half done.
 _AT_REST = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 _ROLLED_BACK = ("UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")
@@ -83,19 +82,21 @@ class AwsDoctor:
 
     def _subscriptions(self) -> Iterator[Check]:
         sns: SNSClient = self._client("sns")
-        for topic, (what, parameter) in _TOPICS.items():
+        command = "python -m callcoach subscribe"
+        for topic, (what, parameter, option) in _TOPICS.items():
             pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self._stack.resources[topic])
             subscriptions = [row for page in pages for row in page["Subscriptions"]]
-            pending = [row["Endpoint"] for row in subscriptions if row["SubscriptionArn"] in _PENDING]
+            pending = [row["Endpoint"] for row in subscriptions if row["SubscriptionArn"] in PENDING]
             if pending:
                 yield Check(
                     f"who gets {what}",
                     "problem",
                     f"not confirmed: {', '.join(sorted(pending))}",
-                    "Follow the link in AWS's message (look into spam too); after three days subscribe once more.",
+                    f"{command} --confirm LINK, with the link of AWS's message (look into spam too); after two days"
+                    f" it is void: {command} ADDRESS{option}",
                 )
             elif not subscriptions:
-                advice = f"Set {parameter}, or subscribe somebody to {topic}."
+                advice = f"Set {parameter}, or {command} ADDRESS{option}"
                 yield Check(f"who gets {what}", "warning", "nobody", advice)
             else:
                 yield Check(f"who gets {what}", "ok", f"{len(subscriptions)} confirmed")

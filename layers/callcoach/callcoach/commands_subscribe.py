@@ -1,0 +1,177 @@
+"""python -m callcoach subscribe and unsubscribe: who gets which message."""
+
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+import click
+import msgspec
+
+from callcoach.deployed import Answer, Deployed, about_a_stack, printing
+from callcoach.notifications import Outcome
+from callcoach.plain_text import printable, words
+from callcoach.subscriptions import (
+    BadLink,
+    Filter,
+    NotConfirmed,
+    NotSubscribed,
+    Subscription,
+    Subscriptions,
+    protocol_of,
+    token_of,
+    wanted_filter,
+)
+
+# The outputs that name the topics, and the parameters that name their first subscribers.
+_TOPICS = {
+    "scorecards": ("ScorecardsTopicArn", "NotificationEmail"),
+    "operations": ("OperationsTopicArn", "OperationsEmail"),
+}
+_WORDS = {"scorecards": "scorecards and failures", "operations": "alarms and notices"}
+
+operations_option = click.option("--operations", is_flag=True, help="Alarms and notices, in the place of scorecards.")
+
+
+@click.command(short_help="Say who gets which e-mail or message.")
+@click.argument("address", metavar="[ADDRESS]", required=False)
+@click.option("--rep", multiple=True, help="Calls of this rep alone; may be repeated, as all filters.")
+@click.option("--team", multiple=True, help="Calls of this team.")
+@click.option("--customer", multiple=True, help="Calls with this customer.")
+@click.option("--call-type", multiple=True, help="Calls of this type.")
+@click.option("--outcome", multiple=True, type=click.Choice(get_args(Outcome)), help="Calls that came to this.")
+@operations_option
+@click.option("--list", "is_list", is_flag=True, help="Show all subscriptions.")
+@click.option("--confirm", "link", metavar="LINK", help="Confirm one, with the link or the token of AWS's message.")
+@about_a_stack
+@printing
+def subscribe(
+    deployed: Deployed,
+    *,
+    address: str | None,
+    operations: bool,
+    is_list: bool,
+    link: str | None,
+    **filters: Sequence[str],
+) -> Answer:
+    """Let ADDRESS get scorecards and failures: an e-mail address, https://…, or the ARN of a queue or a function.
+
+    Without a filter it gets all of them. Given again, the command replaces the filter. Everything but e-mail gets the
+    JSON of notification.schema.json.
+
+    An e-mail address has to be confirmed: let its owner copy the link of AWS's message, without following it, and give
+    it to --confirm. Then a forwarded e-mail cannot be used to unsubscribe its first reader.
+    """
+    if sum((address is not None, is_list, link is not None)) != 1:
+        raise click.UsageError("Give an ADDRESS, or --list, or --confirm LINK.")
+    try:
+        wanted = wanted_filter(filters)
+        protocol = protocol_of(address) if address else None
+    except ValueError as fault:
+        raise click.UsageError(f"{fault}.") from None
+    if wanted and (operations or address is None):
+        raise click.UsageError("Filters are for an ADDRESS that gets scorecards.")
+    if link:
+        return _confirmed(deployed, link, operations=operations)
+    if address is None or protocol is None:
+        return _listed(deployed)
+    kind = _kind(operations=operations)
+    subscription = _topic(deployed, kind).subscribe(address, protocol, wanted)
+    lines = [f"{_headed(subscription)}: {_what(kind, subscription.filter)}."]
+    if protocol in ("email", "https") and not subscription.is_confirmed:
+        lines += [
+            f"AWS sends a link to {address}. It is to be copied, not followed, within two days, and given to",
+            "  python -m callcoach subscribe --confirm 'LINK'",
+        ]
+    elif protocol in ("sqs", "lambda"):
+        action = "sqs:SendMessage" if protocol == "sqs" else "lambda:InvokeFunction"
+        lines.append(
+            f"Its own policy has to allow sns.amazonaws.com {action}, with aws:SourceArn\n"
+            f"  {_topic(deployed, kind).topic_arn}"
+        )
+    return Answer({"stack": deployed.stack.name, "topic": kind, **_told(subscription)}, "\n".join(lines))
+
+
+@click.command(short_help="Let somebody get no more messages.")
+@click.argument("address")
+@operations_option
+@about_a_stack
+@printing
+def unsubscribe(deployed: Deployed, *, address: str, operations: bool) -> Answer:
+    """Let ADDRESS get no scorecards any more, or with --operations no alarms and notices."""
+    kind = _kind(operations=operations)
+    try:
+        _topic(deployed, kind).unsubscribe(address)
+    except NotSubscribed:
+        told = f"{printable(address, 1024)} gets no {_WORDS[kind]}. See who does: python -m callcoach subscribe --list"
+        raise click.ClickException(told) from None
+    except NotConfirmed:
+        told = f"{printable(address, 1024)} has not confirmed, so it gets nothing. AWS drops it within two days."
+        raise click.ClickException(told) from None
+    lines = [f"Unsubscribed: {printable(address, 1024)} gets no {_WORDS[kind]} any more."]
+    parameter = _TOPICS[kind][1]
+    if deployed.stack.parameters[parameter].casefold() == address.casefold():
+        lines.append(f"The parameter {parameter} still names it. Blank it when you deploy next.")
+    return Answer({"stack": deployed.stack.name, "topic": kind, "unsubscribed": address}, "\n".join(lines))
+
+
+def _kind(*, operations: bool) -> str:
+    return "operations" if operations else "scorecards"
+
+
+def _topic(deployed: Deployed, kind: str) -> Subscriptions:
+    return deployed.subscriptions(deployed.stack.outputs[_TOPICS[kind][0]])
+
+
+def _confirmed(deployed: Deployed, link: str, *, operations: bool) -> Answer:
+    try:
+        found = token_of(link)
+        topic_arn = found.topic_arn or _topic(deployed, _kind(operations=operations)).topic_arn
+        kinds = {deployed.stack.outputs[output]: kind for kind, (output, _) in _TOPICS.items()}
+        if topic_arn not in kinds:
+            raise BadLink(f"this link is for a topic of another stack: {printable(topic_arn, 1024)}")  # noqa: TRY301 - as the others
+        subscription = deployed.subscriptions(topic_arn).confirm(found.token)
+    except BadLink as fault:
+        raise click.ClickException(f"{fault}. For a new one: python -m callcoach subscribe ADDRESS") from None
+    kind = kinds[topic_arn]
+    told = f"Confirmed: {subscription.address} gets {_what(kind, subscription.filter)}."
+    return Answer({"stack": deployed.stack.name, "topic": kind, **_told(subscription)}, told)
+
+
+def _listed(deployed: Deployed) -> Answer:
+    found = [(kind, subscription) for kind in _TOPICS for subscription in _topic(deployed, kind).all()]
+    lines = [
+        f"{subscription.address:<40} {_state(subscription):<14} {_what(kind, subscription.filter)}".rstrip()
+        for kind, subscription in found
+    ]
+    if any(subscription.is_unguarded for _, subscription in found):
+        lines.append(
+            "unguarded: whoever has one of its e-mails can unsubscribe it. unsubscribe it, subscribe it anew, and"
+        )
+        lines.append("confirm it here and not by its link.")
+    document = {
+        "stack": deployed.stack.name,
+        "subscriptions": [{"topic": kind, **_told(subscription)} for kind, subscription in found],
+    }
+    return Answer(document, "\n".join(lines) or "Nobody has subscribed.")
+
+
+def _told(subscription: Subscription) -> Mapping[str, object]:
+    told: Mapping[str, object] = msgspec.to_builtins(subscription)
+    return told
+
+
+def _state(subscription: Subscription) -> str:
+    if not subscription.is_confirmed:
+        return "not confirmed"
+    return "unguarded" if subscription.is_unguarded else "confirmed"
+
+
+def _headed(subscription: Subscription) -> str:
+    return f"{'Subscribed' if subscription.is_confirmed else 'To be confirmed'}: {subscription.address}"
+
+
+def _what(kind: str, wanted: Filter | None) -> str:
+    """Return in words what somebody gets; None is a filter that cannot be seen."""
+    if kind == "operations" or wanted is None:
+        return _WORDS[kind]
+    said = [f"{words(name)} {' or '.join(map(str, values))}" for name, values in wanted.items()]
+    return f"{_WORDS[kind]} with {', '.join(said)}" if said else f"all {_WORDS[kind]}"
