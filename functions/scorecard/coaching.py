@@ -23,6 +23,7 @@ from scorecard.scorecard import (
     Suggestion,
 )
 from scorecard.sentiment import SHIFTS_DEFINITION, ShiftCandidate
+from scorecard.tokens import UNSPACED
 from scorecard.wording import Proofreader, asks, begins_with_cue, consents, is_one_action
 
 SUGGESTIONS = 3
@@ -31,6 +32,9 @@ ADVICE_QUOTES, QUOTES = 2, 4
 # With fewer questions nobody has got to the bottom of anything.
 DISCOVERY_QUESTIONS = 3
 
+# Where words are not written apart, each character is one.
+_WORD = re.compile(rf"{UNSPACED.pattern}|(?:(?!{UNSPACED.pattern})\w)+")
+
 
 class Editor:
     """Holds the parts of one reply against the call, and keeps count of what is left out."""
@@ -38,7 +42,7 @@ class Editor:
     def __init__(self, call: CoachedCall) -> None:
         self._call = call
         self._verifier = call.verifier.anew()
-        self._proofreader = Proofreader(fact_numbers(call), language=call.prose_language)
+        self._proofreader = Proofreader(fact_numbers(call), language=call.prose_language, spoken=call.language)
 
     def evidence_counts(self) -> EvidenceCounts:
         """Return how many quotes were offered, and how many were said."""
@@ -270,7 +274,7 @@ def _both_agree(evidence: Sequence[Evidence]) -> bool:
 
 
 def _stands_in(words: str, text: str) -> bool:
-    wanted, said = (" ".join(re.findall(r"\w+", part.casefold())) for part in (words, text))
+    wanted, said = (" ".join(_WORD.findall(part.casefold())) for part in (words, text))
     return bool(wanted) and f" {wanted} " in f" {said} "
 
 

@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 
 from callcoach.errors import SettingsError
+from callcoach.languages import base_code
 
 # Below this, AssemblyAI is not sure which language it heard, or heard several.
 RELIABLE_LANGUAGE_CONFIDENCE = 0.6
 
-_WITHOUT_SPACES = frozenset(("zh", "ja", "th", "lo", "km", "my", "yue"))
 _STRAIGHT = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'"})
 # In plain text. A pattern that begins with a character is looked for faster than one that looks back first.
 _SENTENCE_END = re.compile(r" (?<=[.!?\u2026] )")
@@ -80,16 +80,7 @@ def read_trackers(document: dict[str, Any]) -> tuple[Tracker, ...]:
 def is_reliably_english(language_code: str | None, language_confidence: float | None) -> bool:
     """Whether the word lists fit. An unknown language is none; a confidence that nobody gave is no doubt."""
     doubtful = language_confidence is not None and language_confidence < RELIABLE_LANGUAGE_CONFIDENCE
-    return _base(language_code) == "en" and not doubtful
-
-
-def has_spaces(language_code: str | None) -> bool:
-    """Whether words are written apart, so that they can be counted."""
-    return _base(language_code) not in _WITHOUT_SPACES
-
-
-def _base(language_code: str | None) -> str:
-    return re.split(r"[_-]", (language_code or "").strip().casefold())[0]
+    return base_code(language_code) == "en" and not doubtful
 
 
 def plain(text: str) -> str:

@@ -21,7 +21,17 @@ import msgspec
 from callcoach.transcript import Utterance
 from scorecard.scorecard import Evidence, EvidenceCounts
 from scorecard.speakers import RoleAssignment
-from scorecard.tokens import UNSPACED, WRITTEN_WORD, Language, Token, folded, is_literal, language_rules, tokens_of
+from scorecard.tokens import (
+    OTHER_SENTENCE_ENDS,
+    UNSPACED,
+    WRITTEN_WORD,
+    Language,
+    Token,
+    folded,
+    is_literal,
+    language_rules,
+    tokens_of,
+)
 
 EVIDENCE_DEFINITION = "evidence.token_align.v1"
 
@@ -64,7 +74,9 @@ _ELLIPSIS = re.compile(r"[\[(]?(?:\u2026|\.(?:\s?\.)+)[\])]?")
 _PAUSE = re.compile(r"[.,;:!?\u2026](?=[\s\"\u201d\u2019]|$)|[\u2013\u2014]|\s-+\s")
 # "not, um, going": these commas part nothing. After "no" a comma ends it.
 _FILLED_PAUSE = re.compile(r",?\s{1,20}(?:u[hm]+|er+m?|hm+|ah|eh|you know|i mean|like),?(?=\s|$)", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019)]*+(?=\s++[^a-z])|[\u3002\uff01\uff1f]+")
+_SENTENCE_END = re.compile(
+    r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019)]*+(?=\s++[^a-z])|[" + OTHER_SENTENCE_ENDS + "]+"
+)
 _CLOSING = ",;:-\u2013\u2014 "
 
 

@@ -1,14 +1,14 @@
 """The e-mail about a call: plain text that holds everything a manager acts on. Pure."""
 
 import re
-import textwrap
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from callcoach.documents import Failure, document_key
 from callcoach.notifications import NOTIFICATION_VERSION, CallTold, Notification, StoredAt, one_sentence
-from callcoach.plain_text import ascii_text, clipped, printable, without_links
+from callcoach.plain_text import ascii_text, clipped, printable, unicode_text, without_links
 from scorecard.phrases import (
     call_facts,
     call_length,
@@ -25,6 +25,7 @@ from scorecard.phrases import (
     no_shift_sentence,
     people,
     percent,
+    recorded_on,
     role_reasons,
     shift_sentence,
     status_words,
@@ -37,24 +38,24 @@ from scorecard.phrases import (
 )
 from scorecard.rendering import environment
 from scorecard.scorecard import Coaching, Scorecard
+from scorecard.tokens import UNSPACED
 
 if TYPE_CHECKING:
     import jinja2
 
 MAIL_COLUMNS = 72
 # What the template can write stays below this: each of its texts is cut, and each of its lists.
-MAIL_LIMIT_BYTES = 8192
+MAIL_LIMIT_CHARACTERS = 8192
 # A longer link to the report gives way to one to the bucket: a key may have 1,024 bytes, three times that in a link.
 _LINK_CHARACTERS = 450
 # What leaves room in a subject for the number.
 _SUBJECT_NAME_CHARACTERS = 40
 _SUBJECT_WHO_CHARACTERS = 50
 
-# A quote of which most letters cannot be written in ASCII says nothing.
-_READABLE_SHARE = 0.7
-
 # No line ends between a number and its unit.
 _UNIT = re.compile(r"(\d) (h|min|s|ms)\b")
+# What may begin a line: a word, or a character of a script without spaces with the marks behind it.
+_PIECE = re.compile(rf"( *)({UNSPACED.pattern}(?:(?!{UNSPACED.pattern})[^\w ])*|(?:(?!{UNSPACED.pattern})[^ ])+)")
 
 _UNCOACHABLE = frozenset(("too_short", "one_side_only", "poor_transcript", "too_long_for_coach", "not_a_sales_call"))
 
@@ -111,7 +112,9 @@ def _headline(scorecard: Scorecard) -> str:
 def render_mail(
     scorecard: Scorecard, bucket: str, replaces: Failure | None = None, *, corrects: bool = False
 ) -> tuple[str, str]:
-    """Return the subject and the text of a call's e-mail: ASCII, 72 columns, complete without any link.
+    """Return the subject and the text of a call's e-mail: 72 columns, complete without any link.
+
+    The subject is in ASCII, as SNS wants it; names, prose and quotes in the text keep their letters.
 
     replaces: the failure that people were told of before; corrects: there was another scorecard before.
     """
@@ -150,8 +153,9 @@ def _subject(scorecard: Scorecard) -> str:
 
 
 def _ascii_name(names: list[str], scorecard: Scorecard) -> str:
-    """Return the first name that ASCII can write, at the worst the transcript's id."""
-    written = (ascii_text(name) for name in names)
+    """Return the first name that ASCII can write, else the day of the call, at the worst the transcript's id."""
+    day = recorded_on(scorecard)
+    written = (ascii_text(name) for name in [*names, f"call of {day}" if day else ""])
     name = next((name for name in written if name and "?" not in name), scorecard.call.transcript_id)
     return without_links(name[:_SUBJECT_NAME_CHARACTERS].rstrip(" ,/"))
 
@@ -169,24 +173,44 @@ def _level_line(coaching: Coaching) -> str:
 
 
 def _quoted(text: str, limit: int) -> str:
-    """Return somebody's words in quotation marks, or what stands for words that ASCII cannot write."""
-    plain = ascii_text(text)
-    lost = plain.count("?") - text.count("?")
-    if lost > (1 - _READABLE_SHARE) * len(plain):
-        return "(words that plain text cannot show; see the report)"
-    return f'"{clipped(without_links(clipped(plain, limit)), limit)}"'
+    return f'"{_short(text, limit)}"'
 
 
 def _fill(text: str, first: str = "", rest: str = "", *, limit: int = 240) -> str:
-    plain = clipped(without_links(clipped(ascii_text(text), limit)), limit)
-    wrapped = textwrap.fill(
-        _UNIT.sub("\\1\x1f\\2", plain),
-        MAIL_COLUMNS,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_on_hyphens=False,
+    return _wrapped(_UNIT.sub("\\1\x1f\\2", _short(text, limit)), first, rest).replace("\x1f", " ")
+
+
+def _short(text: str, limit: int) -> str:
+    """Return text without links, cut to about that many columns: a wide character says more than a narrow one."""
+    plain = unicode_text(text)
+    characters = limit * len(plain) // max(_columns(plain), len(plain), 1) if plain else limit
+    return clipped(without_links(clipped(plain, characters)), characters)
+
+
+def _wrapped(text: str, first: str, rest: str) -> str:
+    """Return text in lines of the mail's width. first and rest: how the first line and the others begin."""
+    lines, indent = [], first
+    line = ""
+    for blanks, word in _PIECE.findall(text):
+        # A word that is wider than a line is broken anywhere.
+        pieces = [word] if _columns(rest + word) <= MAIL_COLUMNS else list(word)
+        for number, piece in enumerate(pieces):
+            longer = f"{line}{blanks if line and not number else ''}{piece}"
+            if line and _columns(indent + longer) > MAIL_COLUMNS:
+                lines.append(indent + line)
+                indent, longer = rest, piece
+            line = longer
+    return "\n".join([*lines, indent + line])
+
+
+def _columns(text: str) -> int:
+    """Return how many columns a text takes: two for each wide character, none for a mark."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(character)[0] == "M" else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
     )
-    return wrapped.replace("\x1f", " ")
 
 
 @cache

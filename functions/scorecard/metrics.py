@@ -11,19 +11,21 @@ from typing import Any, Literal
 
 import msgspec
 
+from callcoach.documents import Notice
+from callcoach.languages import language_name
 from callcoach.transcript import Utterance
 from scorecard.english import (
     Tracker,
     filler_count,
-    has_spaces,
     is_backchannel,
     is_open,
     is_reliably_english,
     mentions_in,
     questions,
 )
-from scorecard.scorecard import Band, Mention, Metric, MetricBand, Notice, Side, Span, Speaker, TalkListen, Verdict
+from scorecard.scorecard import Band, Mention, Metric, MetricBand, Side, Span, Speaker, TalkListen, Verdict
 from scorecard.speakers import MAXIMUM_UNASSIGNED_SHARE, RoleAssignment, is_role_question
+from scorecard.tokens import has_spaces
 
 TALK_SHARE_DEFINITION = "talk_share.turn_union.v1"
 
@@ -32,6 +34,7 @@ NullReason = Literal[
     "roles_unknown",
     "roles_contradict",
     "language",
+    "unspaced",
     "one_channel",
     "disfluencies_off",
     "no_speech",
@@ -93,7 +96,7 @@ _KINDS = {
     "rep_words_per_minute": _Kind("words_per_minute", "wpm.turn_time.v1", "medium", by_words=True),
     "customer_words_per_minute": _Kind("words_per_minute", "wpm.turn_time.v1", "medium", by_words=True),
     "silence": _Kind("ms", "silence.gap3s.v1", "high", by_side=False),
-    "interruptions": _Kind("count", "interruptions.v1", "medium"),
+    "interruptions": _Kind("count", "interruptions.v1", "medium", by_word_lists=True),
     "fillers_per_100_words": _Kind("per_100_words", "fillers.v1", "medium", by_word_lists=True),
 }
 
@@ -186,8 +189,8 @@ def whole_percent(share: float) -> int:
     return round(round(share * 10_000) / 100)
 
 
-def speaker_table(utterances: Sequence[Utterance], roles: RoleAssignment) -> list[Speaker]:
-    """Return one row per diarized label, in order of first speech."""
+def speaker_table(utterances: Sequence[Utterance], roles: RoleAssignment, *, spaced: bool = True) -> list[Speaker]:
+    """Return one row per diarized label, in order of first speech. spaced: whether words are written apart."""
     by_label: dict[str, list[Utterance]] = {label: [] for label in roles.sides}
     for utterance in utterances:
         by_label[utterance.speaker].append(utterance)
@@ -201,7 +204,7 @@ def speaker_table(utterances: Sequence[Utterance], roles: RoleAssignment) -> lis
                 role=roles.sides[label],
                 talk_ms=talk_ms,
                 talk_share=share(talk_ms, speech_ms),
-                words=sum(word_count(utterance) for utterance in said),
+                words=sum(map(word_count, said)) if spaced else None,
                 utterances=len(said),
             )
         )
@@ -215,8 +218,13 @@ def unassigned_share(utterances: Sequence[Utterance], roles: RoleAssignment) -> 
     return share(union_ms(neither), speech_ms)
 
 
-def word_count(utterance: Utterance) -> int:
-    """Return the words that the recogniser counted, or those between spaces where it gives none."""
+def word_count(utterance: Utterance, *, spaced: bool = True) -> int:
+    """Return the words that the recogniser counted, or those between spaces where it gives none.
+
+    Where words are not written apart their number is estimated from time, for rules that need one.
+    """
+    if not spaced:
+        return max(utterance.end_ms - utterance.start_ms, 0) // MS_PER_WORD
     return len(utterance.words) or len(utterance.text.split())
 
 
@@ -378,7 +386,7 @@ def turns_of(utterances: Iterable[Utterance], roles: RoleAssignment, *, spaced: 
     for utterance in in_time:
         side = roles.sides.get(utterance.speaker, "unassigned")
         start_ms, end_ms = utterance.start_ms, max(utterance.end_ms, utterance.start_ms)
-        words = word_count(utterance) if spaced else (end_ms - start_ms) // MS_PER_WORD
+        words = word_count(utterance, spaced=spaced)
         turn = turns[-1] if turns else None
         if turn and turn.side != side and end_ms <= turn.end_ms:
             if words < BACKCHANNEL_WORDS or end_ms - start_ms <= BACKCHANNEL_MS:
@@ -436,8 +444,10 @@ def _withheld(
     if not disfluencies:
         withheld["fillers_per_100_words"] = "disfluencies_off"
     for name, kind in _KINDS.items():
-        if (kind.by_word_lists and not english) or (kind.by_words and not spaced):
+        if kind.by_word_lists and not english:
             withheld[name] = "language"
+        elif kind.by_words and not spaced:
+            withheld[name] = "unspaced"
         if kind.by_side and (unknown := sides_unknown_reason(roles)):
             withheld[name] = unknown
     return withheld
@@ -642,9 +652,9 @@ def notices(
     if roles.both_sides_known:
         found += _third_speakers(utterances, roles)
     if not is_reliably_english(language_code, language_confidence):
-        language = language_code or "unknown"
+        language = language_name(language_code) or "an unknown language"
         sure = "" if language_confidence is None else f", confidence {language_confidence:.2f}"
-        text = f"Questions, fillers and mentions are counted in English only; this call's language is {language}{sure}."
+        text = f"Questions, fillers and mentions are counted in English only; this call is in {language}{sure}."
         found.append(Notice(code="language_not_counted", text=text))
     elif not trackers:
         found.append(Notice(code="no_trackers", text="No words to look for are configured (trackers.toml)."))

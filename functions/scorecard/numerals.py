@@ -18,6 +18,7 @@ _SCALE_SIGNS: dict[str, int] = _TABLES["scale_signs"]
 _STARTS = frozenset({*_NUMBERS, *_ORDINALS, *_SCALES, "a", "minus", "negative"})
 
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_GROUPED_ANYHOW = re.compile(r"(\d{1,3}(?:([.,])\d{3})(?:\2\d{3})*)(?:(?!\2)[.,](\d+))?")
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)")
 _INTEGER = re.compile(r"#\d+")
 _DECIMAL = re.compile(r"#(\d+)p(\d+)")
@@ -45,6 +46,14 @@ def numeral_key(digits: str) -> str:
     if not point or not (whole + fraction).isdigit() or len(digits) > _MAX_DIGITS:
         return f"#{digits}"
     return f"#{whole}" if fraction == "00" else f"#{whole or 0}p{fraction}"
+
+
+def written_number_key(digits: str) -> str:
+    """Return the key of a number in digits in any language but English: 18.000 and 18,000 are grouped, 1,5 is not."""
+    grouped = _GROUPED_ANYHOW.fullmatch(digits)
+    if grouped:
+        digits = re.sub(r"[.,]", "", grouped[1]) + (f".{grouped[3]}" if grouped[3] else "")
+    return numeral_key(digits.replace(",", "."))
 
 
 def may_hold_number(text: str) -> bool:

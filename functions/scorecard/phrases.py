@@ -1,5 +1,6 @@
 """The words for a scorecard's numbers and codes, which the page and the e-mail share. Pure."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from callcoach.languages import base_code, language_name
 from callcoach.plain_text import base_name, printable
 from scorecard.metrics import whole_percent
 from scorecard.scorecard import (
@@ -27,10 +29,13 @@ from scorecard.scorecard import (
     TalkListen,
 )
 from scorecard.sentiment import MINIMUM_ROWS, STATE_SHARE
+from scorecard.tokens import OTHER_SENTENCE_ENDS, UNSPACED
 
 _WORDS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("phrases.toml").read_text("utf-8"))
 
 _VERDICTS = {"below": "below", "in_band": "within", "above": "above"}
+_SENTENCE_END = re.compile(rf"[.!?{OTHER_SENTENCE_ENDS}][\"'”’»」』)]*\Z")
+_CHINESE_OR_JAPANESE_END = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff][」』)]*\Z")
 _PER_MINUTE = " per minute"
 _BY_SIDE = {"rep": " by the rep", "customer": " by the customer", "unassigned": ""}
 
@@ -96,9 +101,11 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def sentence(text: str) -> str:
-    """Return text with a capital first letter and an end."""
-    return capitalised(text) if text.endswith((".", "!", "?", '."', '?"', '!"')) else f"{capitalised(text)}."
+def ended(text: str) -> str:
+    """Return text with the end that a sentence has in its script."""
+    if _SENTENCE_END.search(text):
+        return text
+    return f"{text}。" if _CHINESE_OR_JAPANESE_END.search(text) else text if UNSPACED.match(text[-1:]) else f"{text}."
 
 
 def file_name(scorecard: Scorecard) -> str:
@@ -120,9 +127,19 @@ def recorded_on(scorecard: Scorecard) -> str:
 
 
 def call_facts(scorecard: Scorecard) -> list[str]:
-    """Return what the call was, without who: its type, day and length."""
+    """Return what the call was, without who: its type, day, length, and its language unless that is English."""
     call_type = printable(scorecard.call.call_type or "")
-    return [fact for fact in (call_type, recorded_on(scorecard), call_length(scorecard)) if fact]
+    facts = (call_type, recorded_on(scorecard), call_length(scorecard), language_fact(scorecard))
+    return [fact for fact in facts if fact]
+
+
+def language_fact(scorecard: Scorecard) -> str:
+    """Return the language of the call, and that of the coaching if it is another; "" where all is English."""
+    spoken, coaching = base_code(scorecard.call.language), scorecard.coaching
+    written = coaching.language if coaching else spoken or "en"
+    if written == (spoken or "en"):
+        return "" if written == "en" else language_name(written)
+    return f"{language_name(spoken) or 'language unknown'}, coached in {language_name(written)}"
 
 
 def side_name(side: str, speakers: Sequence[Speaker]) -> str:
@@ -190,17 +207,17 @@ def headline(
     focus = focus_at_ms = next_step = None
     if coaching and coaching.suggestions:
         first = coaching.suggestions[0]
-        focus = cue_and_action(first)
+        focus = cue_and_action(first, coaching.language)
         focus_at_ms = suggestion_moment_ms(first, metrics)
     if coaching:
         next_step = next_step_text(coaching.next_step)
     return Headline(focus=focus, focus_at_ms=focus_at_ms, next_step=next_step, talk=talk_sentence(talk, speakers))
 
 
-def cue_and_action(suggestion: Suggestion) -> str:
-    """Join a suggestion's cue and action into one sentence."""
-    when, do = suggestion.when.rstrip(" .,:"), suggestion.do.rstrip(" .")
-    return f"{when}: {do[:1].lower()}{do[1:]}."
+def cue_and_action(suggestion: Suggestion, language: str) -> str:
+    """Join a suggestion's cue and action into one sentence. language: of the prose; others keep their capitals."""
+    when, do = suggestion.when.rstrip(" .,:\u3001\u3002"), suggestion.do
+    return f"{when}: {ended(f'{do[:1].lower()}{do[1:]}' if language == 'en' else do)}"
 
 
 def suggestion_moment_ms(suggestion: Suggestion, metrics: Mapping[str, Metric]) -> int | None:
@@ -240,7 +257,7 @@ def next_step_text(step: NextStep, *, with_moment: bool = False) -> str:
         text += f" ({clock(moment_ms)})"
     if not step.action:
         return text
-    text += f": {step.action.rstrip(' .')}"
+    text += f": {step.action.rstrip(' .。')}"
     if step.when_words:
         was_said = any(step.when_words.casefold() in quote.text.casefold() for quote in step.evidence)
         text += f', "{step.when_words}"' if was_said else f", {step.when_words}"

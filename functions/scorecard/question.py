@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from callcoach.languages import SEVERAL_LANGUAGES, base_code
 from callcoach.transcript import Utterance
 from scorecard.evidence import Verifier
 from scorecard.metrics import whole_percent
@@ -69,8 +70,8 @@ def instructions() -> Instructions:
 
 _MARK = re.compile(r"TRANSCRIPT \S+ (?:BEGIN|END)")
 
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 _SIDE_LABELS = {"rep": "REP", "customer": "CUST"}
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?=_|$)")
 
 
 class CoachedCall(msgspec.Struct, frozen=True, dict=True):
@@ -96,9 +97,8 @@ class CoachedCall(msgspec.Struct, frozen=True, dict=True):
     @property
     def prose_language(self) -> str:
         """The language that the coaching is written in; English where nobody knows the call's."""
-        wanted = self.language if self.coach_language == "call" else self.coach_language
-        known = _LANGUAGE.match((wanted or "").casefold().replace("-", "_"))
-        return known[0] if known else "en"
+        wanted = base_code(self.language if self.coach_language == "call" else self.coach_language)
+        return wanted if _LANGUAGE.fullmatch(wanted) and wanted != SEVERAL_LANGUAGES else "en"
 
     @property
     def items_outside_range(self) -> list[str]:

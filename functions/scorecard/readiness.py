@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from callcoach.assemblyai import transcript_failure
 from callcoach.documents import Submission
 from callcoach.errors import NotFinished, TranscriptFailed, UpstreamUnavailable
+from callcoach.languages import language_name, redacts
 from callcoach.transcript import Transcript
 
 # How long an overdue transcript is left alone, in times of the first wait: 15 min, 1 h, then 4 h at a time.
@@ -30,8 +31,8 @@ def require_finished(transcript: Transcript, submission: Submission, *, overdue:
     """Return when the transcript is completed and has speech in it.
 
     overdue: we look by ourselves, because no callback has come.
-    Raises NotFinished while it is being made, until the submission's deadline; TranscriptFailed when it failed;
-    UpstreamUnavailable when it is another one than was asked for.
+    Raises NotFinished while it is being made, until the submission's deadline; TranscriptFailed when it failed, or
+    holds personal data that was to be redacted; UpstreamUnavailable when it is another one than was asked for.
     """
     if transcript.id != submission.transcript_id:
         raise UpstreamUnavailable("AssemblyAI answered with another transcript")
@@ -58,6 +59,15 @@ def require_finished(transcript: Transcript, submission: Submission, *, overdue:
             "no_speakers",
             "the transcript tells no speakers apart; AssemblyAI may not do so in this language",
             next_step="Set the recording's language, or score calls in a supported language.",
+        )
+    if submission.asked.get("redact_pii") and not redacts(transcript.language_code):
+        # A feature that a detected language lacks is left out without a word.
+        language = language_name(transcript.language_code) or "an unknown language"
+        raise TranscriptFailed(
+            "not_redacted",
+            f"AssemblyAI redacts no personal data in {language}",
+            next_step="Name the language in the recording's metadata (language) if it was taken for another one; such"
+            " calls are scored only by a stack whose RedactPii is blank.",
         )
     if not any(utterance.text.strip() for utterance in transcript.utterances):
         raise TranscriptFailed(

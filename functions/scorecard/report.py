@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from callcoach.languages import base_code, language_name
 from callcoach.plain_text import printable
 from callcoach.pricing import cost_sentence
 from callcoach.transcript import Transcript, Utterance
-from scorecard.metrics import has_target_mark, whole_percent
+from scorecard.metrics import has_target_mark, whole_percent, word_count
 from scorecard.phrases import (
     call_facts,
     call_length,
@@ -52,8 +53,9 @@ from scorecard.phrases import (
 )
 from scorecard.rendering import environment
 from scorecard.rubric import RUBRIC_ITEMS
-from scorecard.scorecard import Evidence, Scorecard, Suggestion
+from scorecard.scorecard import Call, Evidence, Scorecard, Suggestion
 from scorecard.sentiment import place_rows
+from scorecard.tokens import has_spaces
 
 if TYPE_CHECKING:
     import jinja2
@@ -311,9 +313,10 @@ def number_tiles(scorecard: Scorecard) -> list[NumberTile]:
 
 def first_words(scorecard: Scorecard, utterances: Sequence[Utterance]) -> dict[str, Evidence]:
     """Return the first five words or more of each speaker, by which a person can tell who is who."""
+    spaced = has_spaces(scorecard.call.language)
     found: dict[str, Evidence] = {}
     for number, said in enumerate(utterances):
-        if said.speaker not in found and len(said.text.split()) >= 5:
+        if said.speaker not in found and word_count(said, spaced=spaced) >= 5:
             side = scorecard.roles.mapping[said.speaker]
             text = printable(said.text, 160)
             found[said.speaker] = Evidence(number, said.speaker, side, said.start_ms, said.end_ms, text, "verified")
@@ -345,7 +348,13 @@ def render_report(scorecard: Scorecard, transcript: Transcript) -> str:
         unknowns=unknowns(scorecard),
         evidence=evidence_sentence(scorecard),
         cost=cost_sentence(scorecard.run.cost_usd),
+        language_source=_language_source(scorecard.call),
     )
+
+
+def _language_source(call: Call) -> str:
+    """Return how sure AssemblyAI was of a language that it had to detect, "" where it was named."""
+    return "" if call.language_confidence is None else f"detected, confidence {percent(call.language_confidence)}"
 
 
 def _without_direction_marks(value: object) -> object:
@@ -357,12 +366,14 @@ def template() -> "jinja2.Template":
     """Return the template. It takes longer to compile than to fill, so a run may do that while it waits."""
     escaped = environment(autoescape=True, finalize=_without_direction_marks)
     escaped.filters.update(
+        base_code=base_code,
         call_length=call_length,
         capitalised=capitalised,
         clock=clock,
         cue_and_action=cue_and_action,
         mention_line=mention_line,
         in_order=metrics_in_order,
+        language_name=language_name,
         metric_band=metric_band,
         metric_meaning=metric_meaning,
         metric_name=metric_name,

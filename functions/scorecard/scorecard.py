@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from callcoach.documents import Notice
+
 SCHEMA_VERSION = 1
 
 Side = Literal["rep", "customer", "unassigned"]
@@ -71,13 +73,16 @@ class Roles(msgspec.Struct, frozen=True):
 
 
 class Speaker(msgspec.Struct, frozen=True):
-    """One diarized speaker. talk_ms: union of the speaker's utterances; talk_share: of the union of all speech."""
+    """One diarized speaker. talk_ms: union of the speaker's utterances; talk_share: of the union of all speech.
+
+    words: null in languages written without spaces.
+    """
 
     label: str
     role: Side
     talk_ms: int
     talk_share: float | None
-    words: int
+    words: int | None
     utterances: int
 
 
@@ -335,13 +340,6 @@ class EvidenceCounts(msgspec.Struct, frozen=True):
     dropped: int
     dropped_reasons: dict[str, int]
     definition: str
-
-
-class Notice(msgspec.Struct, frozen=True):
-    """Something a reader should know."""
-
-    code: str
-    text: str
 
 
 class CostUsd(msgspec.Struct, frozen=True):

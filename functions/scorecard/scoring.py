@@ -6,7 +6,8 @@ from functools import cached_property
 
 import msgspec
 
-from callcoach.documents import Submission, encode
+from callcoach.documents import Notice, Submission, encode
+from callcoach.languages import base_code, language_name
 from callcoach.pricing import Cost, Transcribed, coaching_cost, price_list, transcription_cost
 from callcoach.transcript import Transcript, Utterance, storable
 from scorecard.coach import Coach, CoachAttempt, CoachOutcome, Complete, Keep
@@ -25,7 +26,6 @@ from scorecard.scorecard import (
     Coaching,
     CostUsd,
     Metric,
-    Notice,
     Roles,
     RoleSignals,
     Run,
@@ -37,6 +37,7 @@ from scorecard.scorecard import (
 from scorecard.sentiment import Reading, read_sentiment
 from scorecard.settings import Settings
 from scorecard.speakers import RoleAssignment, RoleReview, coach_doubts, review_roles
+from scorecard.tokens import has_spaces
 
 
 class MeasuredCall(msgspec.Struct, frozen=True, dict=True):
@@ -83,7 +84,7 @@ class MeasuredCall(msgspec.Struct, frozen=True, dict=True):
             metrics=self.metrics,
             candidates=(self.reading.candidates if self.reading else None) or [],
             duration_ms=self.transcript.duration_ms,
-            language=self.transcript.language_code,
+            language=self.transcript.words_language,
             coach_language=self.settings.coach_language,
         )
 
@@ -147,7 +148,7 @@ def measure_call(
     """Measure the conversation, and weigh what its words say about the sides unless signals has done so."""
     utterances = transcript.utterances or []
     said = submission.call
-    language, confidence = transcript.language_code, transcript.language_confidence
+    language, confidence = transcript.words_language, transcript.language_confidence
     rows = transcript.sentiment_rows
     return MeasuredCall(
         transcript=transcript,
@@ -200,7 +201,7 @@ def write_scorecard(call: MeasuredCall, outcome: CoachOutcome) -> Scorecard:
     editor = Editor(call.for_coach)
     coaching = editor.coaching(reply) if reply else None
     sentiment = _sentiment(call.reading, reply, editor)
-    speakers = speaker_table(call.utterances, call.roles)
+    speakers = speaker_table(call.utterances, call.roles, spaced=has_spaces(call.transcript.words_language))
     status: Status = "numbers_only"
     if coaching:
         status = "complete"
@@ -220,7 +221,7 @@ def write_scorecard(call: MeasuredCall, outcome: CoachOutcome) -> Scorecard:
             call.utterances,
             call.roles,
             TRACKERS,
-            language_code=call.transcript.language_code,
+            language_code=call.transcript.words_language,
             language_confidence=call.transcript.language_confidence,
         ),
         sentiment=sentiment,
@@ -357,20 +358,22 @@ def _known_sum(numbers: list[int | None]) -> int | None:
 
 def _warnings(call: MeasuredCall, coaching: Coaching | None) -> list[Notice]:
     transcript = call.transcript
-    found = [Notice(code="speech_models_replaced", text=text) for text in call.submission.warnings]
+    found = [*call.submission.warnings]
     found += notices(
         call.utterances,
         call.roles,
         TRACKERS,
-        language_code=transcript.language_code,
+        language_code=transcript.words_language,
         language_confidence=transcript.language_confidence,
     )
     if call.reading is None:
-        language = transcript.language_code or "unknown"
-        text = f"AssemblyAI labels no sentiment in this call's language ({language})."
+        language = language_name(transcript.language_code) or "an unknown language"
+        why = "it labels English only" if base_code(transcript.language_code) != "en" else "none was asked for or made"
+        text = f"AssemblyAI labelled no sentiment in this call in {language}: {why}."
         found.append(Notice(code="no_sentiment", text=text))
     if coaching and coaching.language != "en":
-        text = f"The list of words that coaching avoids is English and was not applied here ({coaching.language})."
+        language = language_name(coaching.language)
+        text = f"The words that coaching avoids are known in English only; this one, in {language}, was not searched."
         found.append(Notice(code="wording_not_checked", text=text))
     if coaching and len(coaching.suggestions) < 3:
         text = "Fewer than three suggestions rest on words that were really said."

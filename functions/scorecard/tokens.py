@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from scorecard.numerals import may_begin_number, numeral_key, read_number
+from callcoach.languages import base_code
+from scorecard.numerals import may_begin_number, numeral_key, read_number, written_number_key
 
 _TABLES = tomllib.loads(Path(__file__).with_name("tokens.toml").read_text("utf-8"))
 
@@ -21,6 +22,8 @@ _UNSPACED_SIGN = "文"
 _UNSPACED_RANGES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _UNSPACED_RANGES += "\U00020000-\U0003134f"
 UNSPACED = re.compile(f"[{_UNSPACED_RANGES}]")
+# Of Chinese and Japanese, Hindi, Arabic and Urdu, Khmer, Burmese, Amharic: no blank has to follow.
+OTHER_SENTENCE_ENDS = "\u3002\uff01\uff1f\uff61\u0964\u0965\u061f\u06d4\u17d4\u104b\u1362"
 WRITTEN_WORD = re.compile(rf"[{_UNSPACED_RANGES}]|[^\s{_UNSPACED_RANGES}]+")
 
 _APOSTROPHES = dict.fromkeys("'`\u2018\u2019\u02bc\u2032", "'")
@@ -87,13 +90,18 @@ _SHORT_FOR = frozenset(
 @cache
 def language_rules(code: str | None) -> Language:
     """Return the rules of a language code such as en_us; of an unknown language there are none."""
-    base = re.split("[-_]", (code or "").lower())[0]
+    base = base_code(code)
     if base in _TABLES["unspaced"]:
         return Language(characters_per_word=2)
     rules = _TABLES.get(base)
     if not isinstance(rules, dict):
         return Language()
     return msgspec.convert({**rules, "is_english": base == "en"}, Language)
+
+
+def has_spaces(code: str | None) -> bool:
+    """Whether words are written apart in a language, so that they can be counted."""
+    return language_rules(code).characters_per_word == 1
 
 
 def tokens_of(text: str, language: Language) -> list[Token]:
@@ -152,6 +160,8 @@ def _parts(character: str) -> tuple[tuple[str, str], ...]:
         return (("'", "'"),)
     # A script without spaces is not taken apart: a mark would be one token more.
     whole = unicodedata.normalize("NFKC", character).casefold()
+    if whole.isdecimal():
+        return tuple((digit, digit) for digit in (str(unicodedata.decimal(one)) for one in whole))
     parts = whole if UNSPACED.match(whole) else unicodedata.normalize("NFKD", whole)
     return tuple((part, _shape(part)) for part in parts if unicodedata.category(part) != "Cf")
 
@@ -179,7 +189,7 @@ def _plain(folded: str, match: re.Match[str]) -> Token:
     key = folded[match.start() : match.end()]
     if key == "%":
         key = "percent"
-    return Token(f"#{key}" if match[0][0].isdigit() else key, match.start(), match.end())
+    return Token(written_number_key(key) if key[0].isdigit() else key, match.start(), match.end())
 
 
 def _english_words(folded: str, shape: str) -> list[Token]:

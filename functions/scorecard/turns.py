@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from callcoach.transcript import Transcript, Utterance, Word
-from scorecard.english import has_spaces
 from scorecard.speakers import RoleAssignment
+from scorecard.tokens import has_spaces
 
 # A turn ends at a pause of this length, or when so many words of others begin before its next word.
 TURN_PAUSE_MS = 1_000

@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from scorecard.numerals import may_hold_number
-from scorecard.tokens import Language, language_rules, tokens_of
+from scorecard.tokens import OTHER_SENTENCE_ENDS, UNSPACED, Language, language_rules, tokens_of
 
 _WORDING: dict[str, Any] = tomllib.loads(Path(__file__).with_name("wording.toml").read_text("utf-8"))
 _FIELDS: dict[str, dict[str, Any]] = _WORDING["field"]
 LIMITS: dict[str, int] = {name: field["words"] for name, field in _FIELDS.items()}
 
-# Languages without spaces have no words to count: a text is no longer than this for each word that it may have.
+# Languages without spaces have no words to count: a text is no longer than this for each word that it may have. A
+# character of theirs says as much as three letters.
 CHARACTERS_PER_WORD = 12
+UNSPACED_CHARACTER_COUNTS = 3
 # No field of an honest reply comes near this.
 READ_CHARACTERS = 4000
 
@@ -42,7 +44,7 @@ _CUE = re.compile(rf"(?:{'|'.join(_WORDING['suggestion']['cues'])})\b", re.IGNOR
 _ASKING = re.compile(rf"(?:{'|'.join(_WORDING['suggestion']['asking'])})\b", re.IGNORECASE)
 _NO_VERB = frozenset(_WORDING["suggestion"]["no_verb"])
 
-_SENTENCE = re.compile(r".*?(?:(?<![.!?])[.!?]+[\"'”’)]*(?=\s)|。|$)", re.DOTALL)
+_SENTENCE = re.compile(rf".*?(?:(?<![.!?])[.!?]+[\"'”’)]*(?=\s)|[{OTHER_SENTENCE_ENDS}]+[\"'”’」』)]*|$)", re.DOTALL)
 _QUOTED = re.compile(r"[\"“][^\"“”]*[\"”]")
 _LINK = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://|\bmailto:|\bwww\.|(?<![\w.+-])[\w.+-]+@[\w-]|(?<![\w.-])[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}",
@@ -140,19 +142,29 @@ def consents(text: str) -> bool:
     )
 
 
+def _length(text: str) -> int:
+    return len(text) + (UNSPACED_CHARACTER_COUNTS - 1) * (0 if text.isascii() else len(UNSPACED.findall(text)))
+
+
+def _joined(sentences: Iterable[str]) -> str:
+    """Return sentences as one text; no blank follows a full stop of Chinese or Japanese."""
+    return "".join(sentence if sentence.endswith("\u3002") else f"{sentence} " for sentence in sentences).rstrip()
+
+
 def shortened(text: str, words: int) -> str:
     """Return as many whole sentences as fit; of a first one that is too long itself, what fits up to a clause's end."""
     kept: list[str] = []
     room, room_characters = words, words * CHARACTERS_PER_WORD
     for sentence in sentences(text):
         room -= len(sentence.split())
-        room_characters -= len(sentence) + 1
+        room_characters -= _length(sentence) + 1
         if room < 0 or room_characters < 0:
             break
         kept.append(sentence)
     if kept or not text:
-        return " ".join(kept)
-    cut = " ".join(text.split()[:words])[: words * CHARACTERS_PER_WORD]
+        return _joined(kept)
+    cut = " ".join(text.split()[:words])
+    cut = cut[: words * CHARACTERS_PER_WORD * len(cut) // max(_length(cut), 1)]
     # What stands before a semicolon is a sentence of its own; before a comma, mostly.
     for marks in (";:", ","):
         clause = max(cut.rfind(mark) for mark in marks)
@@ -164,12 +176,14 @@ def shortened(text: str, words: int) -> str:
 class Proofreader:
     """Reads the prose about one call and keeps count of what it removes.
 
-    facts: the numbers that we gave the coach, by what follows them; language: the code of the prose's.
+    facts: the numbers that we gave the coach, by what follows them; language: the code of the prose's; spoken: that of
+    the quotes, if it is another.
     """
 
-    def __init__(self, facts: Facts, *, language: str) -> None:
+    def __init__(self, facts: Facts, *, language: str, spoken: str | None = None) -> None:
         self._facts = facts
         self._language = language_rules(language)
+        self._spoken = language_rules(spoken or language)
         self._removed = Counter(dict.fromkeys(("number_not_in_facts", *_FORBIDDEN, "link"), 0))
 
     @property
@@ -187,7 +201,7 @@ class Proofreader:
         cited: the quotes whose numbers may be repeated.
         """
         rules = _FIELDS[field]
-        known = _CitedNumbers(cited, self._language) if rules.get("digits", True) else None
+        known = _CitedNumbers(cited, self._spoken) if rules.get("digits", True) else None
         kept = []
         for sentence in sentences(one_line(text)):
             fault = self._fault(sentence, known, rules["lists"])
@@ -195,7 +209,7 @@ class Proofreader:
                 self._removed[fault] += 1
             else:
                 kept.append(sentence)
-        return shortened(" ".join(kept), rules["words"])
+        return shortened(_joined(kept), rules["words"])
 
     def _fault(self, sentence: str, cited: "_CitedNumbers | None", lists: Iterable[str]) -> str | None:
         if has_link(sentence):

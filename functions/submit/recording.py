@@ -9,14 +9,13 @@ from typing import Annotated
 
 import msgspec
 
-from callcoach.acceptance import language_code, media, refusal
-from callcoach.documents import KEY_LIMIT_BYTES, CallDetails, Recording, Submission, encode_key
-from callcoach.errors import MalformedMessage, SettingsError, UnsupportedRecording
+from callcoach.acceptance import media, refusal
+from callcoach.documents import KEY_LIMIT_BYTES, CallDetails, Notice, Recording, Submission, encode_key
+from callcoach.errors import MalformedMessage, RequestRefused, SettingsError, UnsupportedRecording
+from callcoach.languages import ENGLISH, language_code
 from callcoach.names import Drop
+from callcoach.plain_text import printable
 from callcoach.resubmission import MOST_RESUBMISSIONS
-
-# The languages in which AssemblyAI labels sentiment.
-SENTIMENT_LANGUAGES = frozenset(("en", "en_au", "en_uk", "en_us"))
 
 # The named groups that a key pattern may have.
 KEY_GROUPS = ("rep", "customer", "team", "call_type", "recorded_at")
@@ -158,19 +157,40 @@ def transcript_options(
     """
     told_apart_by = "multichannel" if rep_channel else "speaker_labels"
     options: dict[str, object] = {"speech_models": list(speech_models), told_apart_by: True}
-    chosen = language_code(_said(recording).get("language", "")) or language
-    if chosen == "detect":
-        options["language_detection"] = True
-    else:
+    chosen = language_code(_said(recording).get("language", "")) or language_code(language)
+    if chosen:
         options["language_code"] = chosen
+    else:
+        options["language_detection"] = True
     # A feature that the named language lacks is refused; a detected language goes without it.
-    if chosen == "detect" or chosen in SENTIMENT_LANGUAGES:
+    if not chosen or chosen in ENGLISH:
         options["sentiment_analysis"] = True
-    if disfluencies:
-        options["disfluencies"] = True
+        if disfluencies:
+            options["disfluencies"] = True
     if redact_pii:
         options |= {"redact_pii": True, "redact_pii_policies": list(redact_pii), "redact_pii_sub": "entity_name"}
     return options
+
+
+def unread_language(recording: Recording) -> Notice | None:
+    """Return a remark on a metadata field language that is no code, so that the stack's own setting counts."""
+    said = _said(recording).get("language", "")
+    if not said or language_code(said):
+        return None
+    text = f'"{printable(said)}" in the recording\'s metadata is no language code such as en or de, and was left aside.'
+    return Notice("language_unread", text)
+
+
+def language_refusal(refusal: RequestRefused, asked: Mapping[str, object]) -> UnsupportedRecording | None:
+    """Return the failure that a 400 about the named language stands for; None for a refusal of anything else."""
+    if refusal.status != 400 or "language_code" not in asked or "language" not in refusal.detail:
+        return None
+    return UnsupportedRecording(
+        "language_not_supported",
+        f"AssemblyAI cannot do what is asked in the language {asked['language_code']}: {refusal.detail}",
+        next_step="Correct the recording's metadata field language, or the stack's parameter Language. If it is right:"
+        " speakers can be told apart by channel instead (RepChannel), and RedactPii may be left blank.",
+    )
 
 
 def webhook_address(webhook_url: str, recording_key: str) -> str:
@@ -198,7 +218,7 @@ def submission_record(
     recording: Recording,
     transcript_id: str,
     asked: dict[str, object],
-    warnings: list[str],
+    warnings: list[Notice],
     *,
     now: datetime,
     overdue_after_seconds: int,

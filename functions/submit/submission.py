@@ -9,7 +9,7 @@ import msgspec
 
 from callcoach.acceptance import is_folder
 from callcoach.assemblyai import AssemblyAI
-from callcoach.documents import Failure, Recording, Submission, encode, encode_key, is_earlier
+from callcoach.documents import Failure, Notice, Recording, Submission, encode, encode_key, is_earlier
 from callcoach.errors import JobsFull, PermanentError, RequestRefused, UnsupportedRecording
 from callcoach.failures import Failures
 from callcoach.idempotency import Outcome
@@ -23,11 +23,13 @@ from callcoach.work import GaveUp, Subject
 from submit.recording import (
     details_in_key,
     key_pattern,
+    language_refusal,
     read_event,
     replacement_models,
     require_recording,
     submission_record,
     transcript_options,
+    unread_language,
     webhook_address,
 )
 from submit.settings import Settings
@@ -222,7 +224,8 @@ class Submitter:
             rep_channel=settings.rep_channel,
             redact_pii=settings.redact_pii,
         )
-        warnings: list[str] = []
+        unread = unread_language(recording)
+        warnings = [unread] if unread else []
         place_since = self._take_place(dropped)
         assemblyai = self._assemblyai()
         try:
@@ -282,7 +285,7 @@ class Submitter:
                 return row.id
         return None
 
-    def _post(self, assemblyai: AssemblyAI, dropped: Drop, asked: dict[str, object], warnings: list[str]) -> str:
+    def _post(self, assemblyai: AssemblyAI, dropped: Drop, asked: dict[str, object], warnings: list[Notice]) -> str:
         """Make the job. Speech models that AssemblyAI has retired are replaced once, in `asked` too."""
         addresses = {
             "audio_url": self._recordings.link(dropped.bucket, dropped.recording, self._settings.recording_url_seconds),
@@ -295,14 +298,15 @@ class Submitter:
         except RequestRefused as refusal:
             models = replacement_models(refusal.detail)
             if models is None:
-                raise
+                raise language_refusal(refusal, asked) or refusal from refusal
             wanted = ",".join(self._settings.speech_models)
             if models:
                 asked["speech_models"] = list(models)
             else:
                 asked.pop("speech_models", None)
             instead = ",".join(models) or "the account's default"
-            warnings.append(f"AssemblyAI refused the speech models {wanted}; {instead} was used instead.")
+            text = f"AssemblyAI refused the speech models {wanted}; {instead} was used instead."
+            warnings.append(Notice("speech_models_replaced", text))
             logger.warning("speech models refused", wanted=wanted, instead=instead)
             count("SpeechModelsReplaced")
             transcript_id = assemblyai.submit(asked | addresses)

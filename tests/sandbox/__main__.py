@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--recording", type=Path, help="your recording, by the real AssemblyAI with the key in ASSEMBLYAI_API_KEY"
     )
+    demo.add_argument("--languages", action="store_true", help="the sample calls in other languages than English")
     demo.add_argument("--region", choices=("us", "eu"), default="us", help="of the real AssemblyAI (us)")
     demo.set_defaults(run=_demo)
 
@@ -64,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(asked: argparse.Namespace) -> int:
     from tests.sandbox.demo import demo
 
-    return demo(asked.out, asked.recording, os.environ.get("ASSEMBLYAI_API_KEY"), asked.region)
+    return demo(
+        asked.out, asked.recording, os.environ.get("ASSEMBLYAI_API_KEY"), asked.region, languages=asked.languages
+    )
 
 
 def _up(asked: argparse.Namespace) -> int:

@@ -15,9 +15,11 @@ from tests.sandbox.assemblyai.server import AssemblyAI
 from tests.sandbox.cloud import Cloud, Mail
 from tests.sandbox.relay import Relay
 
+from callcoach import uploads
 from callcoach.documents import Failure, Kind, Submission, document_key
 
 CALLS = Path(__file__).parents[1] / "data" / "calls"
+LANGUAGES = CALLS.parent / "languages"
 # checkov:skip=CKV_SECRET_6: no secret but the name of one
 SECRET_NAME = "callcoach/assemblyai"
 STAND_IN_KEY = "sandbox-key"
@@ -46,23 +48,31 @@ class Drop:
 
 def sample_drops() -> list[Drop]:
     """Return the sample calls under the names that a dialler's export might give them."""
-    return [_sample_drop(folder) for folder in sorted(CALLS.iterdir()) if (folder / "script.toml").is_file()]
+    folders = [folder for folder in sorted(CALLS.iterdir()) if (folder / "script.toml").is_file()]
+    return [_sample_drop(folder / "script.toml", next(folder.glob("recording.*"))) for folder in folders]
 
 
-def _sample_drop(folder: Path) -> Drop:
-    script = tomllib.loads((folder / "script.toml").read_text("utf-8"))
+def language_drops() -> list[Drop]:
+    """Return the calls in other languages, whose scripts stand for their sound."""
+    return [_sample_drop(script, script) for script in sorted(LANGUAGES.glob("*.toml"))]
+
+
+def _sample_drop(script_file: Path, file: Path) -> Drop:
+    script = tomllib.loads(script_file.read_text("utf-8"))
     recorded_at: datetime = script["recorded_at"]
     rep, customer = (str(script[who]).lower().replace(" ", "-") for who in ("rep", "customer"))
-    (file,) = folder.glob("recording.*")
+    suffix = ".wav" if file is script_file else file.suffix
     return Drop(
-        key=f"{rep}/{customer}_{script['call_type']}_{recorded_at:%Y-%m-%d}{file.suffix}",
+        key=f"{rep}/{customer}_{script['call_type']}_{recorded_at:%Y-%m-%d}{suffix}",
         file=file,
-        metadata={
-            "rep": script["rep"],
-            "customer": script["customer"],
-            "call-type": script["call_type"],
-            "recorded-at": recorded_at.astimezone(UTC).isoformat(),
-        },
+        metadata=uploads.metadata(
+            {
+                "rep": script["rep"],
+                "customer": script["customer"],
+                "call-type": script["call_type"],
+                "recorded-at": recorded_at.astimezone(UTC).isoformat(),
+            }
+        ),
     )
 
 
@@ -81,12 +91,16 @@ def samples_cloud(logs: Path, parameters: Mapping[str, str] | None = None) -> It
             yield cloud, stand_in
 
 
-def demo(out: Path, recording: Path | None, api_key: str | None, region: str) -> int:
-    """Score the sample calls, or a recording of your own by the real AssemblyAI; return 1 if one got no scorecard."""
+def demo(out: Path, recording: Path | None, api_key: str | None, region: str, *, languages: bool = False) -> int:
+    """Score the sample calls, or a recording of your own by the real AssemblyAI; return 1 if one got no scorecard.
+
+    languages: those in other languages than English.
+    """
     if recording is None:
         print("Deploying template.yaml on the embedded cloud")
+        drops = language_drops() if languages else sample_drops()
         with samples_cloud(_fresh_logs(out)) as (cloud, stand_in):
-            return _run(cloud, sample_drops(), out, SAMPLE_SECONDS, lambda: _steps_of_stand_in(stand_in))
+            return _run(cloud, drops, out, SAMPLE_SECONDS, lambda: _steps_of_stand_in(stand_in))
     if not recording.is_file():
         print(f"{recording} is no file", file=sys.stderr)
         return 2

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from tests.unit.examples import conversation, rows_of
 
+from callcoach.documents import Notice
 from callcoach.transcript import SentimentRow, Transcript, Utterance
 from scorecard.scorecard import (
     Band,
@@ -20,7 +21,6 @@ from scorecard.scorecard import (
     Metric,
     MetricBand,
     NextStep,
-    Notice,
     Roles,
     RoleSignals,
     RowCounts,

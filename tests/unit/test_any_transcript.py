@@ -20,7 +20,7 @@ from callcoach.assemblyai import Completion
 from callcoach.documents import encode
 from callcoach.errors import TranscriptFailed, UpstreamUnavailable
 from callcoach.transcript import decode_transcript, storable
-from scorecard.mail import MAIL_LIMIT_BYTES, render_mail
+from scorecard.mail import MAIL_LIMIT_CHARACTERS, render_mail
 from scorecard.readiness import require_finished
 from scorecard.report import render_report
 from scorecard.scorecard import Scorecard
@@ -84,7 +84,7 @@ def scored(body: bytes, rep_channel: int = 0) -> Scorecard:
     assert [f"{fault.json_path}: {fault.message}" for fault in SCHEMA.iter_errors(published)] == []
     subject, text = render_mail(card, "scorecards-bucket")
     assert subject
-    assert len(text) <= MAIL_LIMIT_BYTES
+    assert len(text) <= MAIL_LIMIT_CHARACTERS
     assert render_report(card, transcript)
     return card
 

@@ -40,6 +40,7 @@ PURE = {
     "callcoach.errors",
     "callcoach.moments",
     "callcoach.names",
+    "callcoach.languages",
     "callcoach.plain_text",
     "callcoach.pricing",
     "callcoach.published",

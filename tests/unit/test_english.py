@@ -14,7 +14,6 @@ from scorecard.english import (
     TRACKERS,
     Tracker,
     filler_count,
-    has_spaces,
     is_backchannel,
     is_open,
     is_reliably_english,
@@ -173,13 +172,6 @@ def test_no_trackers_are_none() -> None:
 )
 def test_word_lists_fit_english_that_is_certain(code: str | None, confidence: float | None, *, expected: bool) -> None:
     assert is_reliably_english(code, confidence) is expected
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"), [("ja", False), ("zh_cn", False), ("th", False), ("de", True), (None, True)]
-)
-def test_some_languages_write_no_spaces(code: str | None, *, expected: bool) -> None:
-    assert has_spaces(code) is expected
 
 
 @given(st.text(max_size=200))

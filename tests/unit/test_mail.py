@@ -1,6 +1,7 @@
 """The e-mail about a call."""
 
 import re
+import unicodedata
 from typing import Any
 
 import msgspec
@@ -19,8 +20,9 @@ from tests.unit.scorecards import (
 )
 
 from callcoach.notifications import StoredAt, ascii_subject, encode_notification
-from scorecard.mail import MAIL_COLUMNS, MAIL_LIMIT_BYTES, message_attributes, render_mail, scorecard_notification
-from scorecard.scorecard import Keep, Scorecard
+from scorecard.mail import MAIL_COLUMNS, MAIL_LIMIT_CHARACTERS, message_attributes, render_mail, scorecard_notification
+from scorecard.phrases import cue_and_action
+from scorecard.scorecard import Coaching, Keep, Scorecard
 
 CARD = example_scorecard()
 DOUBTED = example_scorecard(
@@ -40,14 +42,20 @@ def flowing(text: str) -> str:
     return " ".join(text.split())
 
 
+def columns(line: str) -> int:
+    """Return the width of a line as a terminal shows it."""
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in line
+    )
+
+
 def require_plain(text: str) -> None:
-    """Fail unless text is printable ASCII in lines of the mail's width; one line, the report's link, may be longer."""
-    assert text.isascii()
+    """Fail unless text is printable, in lines of the mail's width; one line, the report's link, may be longer."""
     assert text.replace("\n", "").isprintable()
-    wide = [line for line in text.split("\n") if len(line) > MAIL_COLUMNS]
+    wide = [line for line in text.split("\n") if columns(line) > MAIL_COLUMNS]
     assert [line for line in wide if not line.startswith(LINK)] == []
     assert len(wide) <= 1
-    assert len(text) <= MAIL_LIMIT_BYTES
+    assert len(text) <= MAIL_LIMIT_CHARACTERS
 
 
 def test_a_scorecard_that_corrects_another_says_so_before_all_details() -> None:
@@ -221,12 +229,16 @@ def test_any_name_gives_a_subject_that_can_be_sent(details: dict[str, Any], key:
         ({}, "Nora Lind / Birch Freight, discovery"),
         ({"rep": "José Müller", "customer": None, "call_type": None}, "Jose Muller"),
         ({"rep": "田中"}, "birch_discovery_2026-05-06.mp3, discovery"),
-        ({"rep": "田中", "recording": "電話.mp3", "call_type": None}, "4d0c9a54-11f2-4e0b-9f38-0a0f6f3a5b9c"),
+        ({"rep": "田中", "recording": "電話.mp3", "call_type": None}, "call of 6 May 2026"),
+        (
+            {"rep": "田中", "recording": "電話.mp3", "call_type": None, "recorded_at": None},
+            "4d0c9a54-11f2-4e0b-9f38-0a0f6f3a5b9c",
+        ),
         ({"rep": None, "customer": None, "call_type": None}, "birch_discovery_2026-05-06.mp3"),
     ],
 )
 def test_subject_names_the_call_in_ascii(details: dict[str, Any], who: str) -> None:
-    """What cannot be written in ASCII gives way to the file's name, and that to the transcript's id."""
+    """What ASCII cannot write gives way to the file's name, that to the day, and that to the transcript's id."""
     subject, _ = mail_of(example_scorecard(call=replace(CARD.call, **details)))
     assert subject == f"Call review: {who}: rep talked 63% (usual 35-50%)"
 
@@ -238,11 +250,53 @@ def test_unjudged_share_has_no_range_beside_it() -> None:
     assert "Not judged: more than a tenth of the speech belongs to neither side" in flowing(text)
 
 
-def test_words_in_other_letters_are_not_shown_as_question_marks() -> None:
-    keep = Keep("Name the price.", [replace(evidence(14), text="それは高いです")])
-    _, text = mail_of(example_scorecard(coaching=replace(COACHING, keep=keep)))
-    assert "(words that plain text cannot show; see the report)" in flowing(text)
+@pytest.mark.parametrize(
+    "said", ["それは高いです", "ما هي التكلفة السنوية؟", "это дороже, чем мы ожидали", "für die Größe"]
+)
+def test_words_in_other_letters_keep_them(said: str) -> None:
+    """SNS takes UTF-8; only the subject has to be in ASCII."""
+    keep = Keep(said, [replace(evidence(14), text=said)])
+    subject, text = mail_of(example_scorecard(coaching=replace(COACHING, keep=keep)))
+    assert f'"{said}"' in flowing(text)
     assert "??" not in text
+    assert subject.isascii()
+    require_plain(text)
+
+
+def test_text_without_spaces_is_cut_into_lines_and_marks_begin_none() -> None:
+    summary = "お客様は更新の管理に表計算を使っています。先月は二件の更新を見落としました、誰も気づきませんでした。" * 4
+    _, text = mail_of(example_scorecard(coaching=replace(COACHING, language="ja", summary=summary)))
+    require_plain(text)
+    assert summary in text.replace("\n", "")
+    assert not [line for line in text.split("\n") if line.startswith(("。", "、"))]
+
+
+def test_the_language_is_said_unless_all_is_english() -> None:
+    def facts(spoken: str | None, coaching: Coaching | None) -> str:
+        _, text = mail_of(example_scorecard(call=replace(CARD.call, language=spoken), coaching=coaching))
+        return flowing(text.split("-" * 72)[1]).split(" min")[1][:40]
+
+    german = replace(COACHING, language="de")
+    assert facts("en_us", COACHING).startswith(COACHING.summary[:10], 1)
+    assert facts("de", german).startswith(" / German ")
+    assert facts("ja", COACHING).startswith(" / Japanese, coached in English ")
+    assert facts("en_us", german).startswith(" / English, coached in German ")
+    assert facts("de", None).startswith(" / German ")
+
+
+@pytest.mark.parametrize(
+    ("language", "when", "do", "sentence"),
+    [
+        ("en", "When a price is asked for", "Ask what it is for", "When a price is asked for: ask what it is for."),
+        ("de", "Wenn der Preis fällt", "Preise erst einordnen.", "Wenn der Preis fällt: Preise erst einordnen."),
+        ("ja", "価格の話が出たら、", "比較の対象を聞く", "価格の話が出たら: 比較の対象を聞く。"),
+        ("ja", "価格の話が出たら", "比較の対象を聞く。", "価格の話が出たら: 比較の対象を聞く。"),
+        ("th", "เมื่อลูกค้าถามราคา", "ถามก่อนว่าเทียบกับอะไร", "เมื่อลูกค้าถามราคา: ถามก่อนว่าเทียบกับอะไร"),
+    ],
+)
+def test_cue_and_action_are_one_sentence_of_their_language(language: str, when: str, do: str, sentence: str) -> None:
+    """German nouns keep their capital, and a sentence ends as its script ends one."""
+    assert cue_and_action(replace(COACHING.suggestions[0], when=when, do=do), language) == sentence
 
 
 def test_long_key_gives_a_link_to_the_bucket() -> None:

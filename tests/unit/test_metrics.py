@@ -670,6 +670,19 @@ def test_fillers_are_the_reps_per_hundred_words() -> None:
     assert measured(said)["fillers_per_100_words"].value == round(300 / 17, 1)
 
 
+BY_WORD_LISTS = dict.fromkeys(
+    (
+        "questions",
+        "questions_per_hour",
+        "open_questions",
+        "engaging_questions",
+        "fillers_per_100_words",
+        "interruptions",
+    ),
+    "language",
+)
+
+
 @pytest.mark.parametrize(
     ("facts", "reasons"),
     [
@@ -679,32 +692,13 @@ def test_fillers_are_the_reps_per_hundred_words() -> None:
         ({"disfluencies": False}, {"fillers_per_100_words": "disfluencies_off"}),
         (
             {"language_code": "de"},
-            dict.fromkeys(
-                ("questions", "questions_per_hour", "open_questions", "engaging_questions", "fillers_per_100_words"),
-                "language",
-            ),
+            BY_WORD_LISTS,
         ),
-        (
-            {"language_confidence": 0.5},
-            dict.fromkeys(
-                ("questions", "questions_per_hour", "open_questions", "engaging_questions", "fillers_per_100_words"),
-                "language",
-            ),
-        ),
+        ({"language_confidence": 0.5}, BY_WORD_LISTS),
+        ({"language_code": "mul"}, BY_WORD_LISTS),
         (
             {"language_code": "ja"},
-            dict.fromkeys(
-                (
-                    "questions",
-                    "questions_per_hour",
-                    "open_questions",
-                    "engaging_questions",
-                    "fillers_per_100_words",
-                    "rep_words_per_minute",
-                    "customer_words_per_minute",
-                ),
-                "language",
-            ),
+            BY_WORD_LISTS | {"rep_words_per_minute": "unspaced", "customer_words_per_minute": "unspaced"},
         ),
     ],
 )

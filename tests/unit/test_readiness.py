@@ -57,6 +57,20 @@ def test_transcript_without_speech_fails_for_good(transcript: Transcript, reason
     assert failed.value.next_step
 
 
+@pytest.mark.parametrize(("language", "redacted"), [("de", True), ("en_us", True), ("cy", False), (None, False)])
+def test_what_was_to_be_redacted_and_cannot_be_is_not_scored(language: str | None, *, redacted: bool) -> None:
+    """AssemblyAI leaves a feature that a detected language lacks out without a word."""
+    said = Transcript("t1", "completed", language_code=language, utterances=[Utterance("A", "I am Dana", 0, 5)])
+    asked = msgspec.structs.replace(submission(), asked={"redact_pii": True})
+    require_finished(said, submission(), overdue=False)
+    if redacted:
+        require_finished(said, asked, overdue=False)
+        return
+    with pytest.raises(TranscriptFailed) as failed:
+        require_finished(said, asked, overdue=False)
+    assert failed.value.reason == "not_redacted"
+
+
 @pytest.mark.parametrize("status", ["completed", "error", "processing"])
 def test_another_transcript_than_was_asked_for_is_upstreams_fault(status: str) -> None:
     """It may be of anybody's call."""
@@ -93,6 +107,13 @@ def test_finished_transcript_is_taken() -> None:
         ("Audio duration is too short.", "audio_too_short", False),
         ("language_detection: confidence 0.2 is below the threshold", "language_not_recognized", False),
         ("Speech is below the speech threshold", "no_speech", False),
+        ("language_detection cannot be performed on files with no spoken audio.", "no_speech", False),
+        (
+            "detected language 'en', confidence 0.6602, is below the requested confidence threshold value of '0.8'",
+            "language_not_recognized",
+            False,
+        ),
+        ("The language 'ja' is not supported by the speech models universal-3-pro.", "language_not_recognized", False),
         ("Server error, developers have been alerted.", "transcription_failed", True),
         ("Server error about https://b.s3.amazonaws.com/too%20short/language.mp3", "transcription_failed", True),
         ("", "transcription_failed", True),

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.unit.examples import EVENTS, recording
 
 from callcoach.acceptance import AUDIO_SUFFIXES, SIZE_LIMIT_BYTES, is_folder
-from callcoach.documents import KEY_LIMIT_BYTES
-from callcoach.errors import MalformedMessage, SettingsError, UnsupportedRecording
+from callcoach.documents import KEY_LIMIT_BYTES, Notice
+from callcoach.errors import MalformedMessage, RequestRefused, SettingsError, UnsupportedRecording
 from callcoach.names import Drop, names_object
 from callcoach.resubmission import MOST_RESUBMISSIONS
 from submit.recording import (
@@ -23,11 +23,13 @@ from submit.recording import (
     call_details,
     details_in_key,
     key_pattern,
+    language_refusal,
     read_event,
     replacement_models,
     require_recording,
     submission_record,
     transcript_options,
+    unread_language,
     webhook_address,
 )
 
@@ -353,6 +355,8 @@ def test_date_in_the_key_that_is_none_gives_way_to_the_objects_own() -> None:
         ({"language": "de"}, "detect", {"language_code": "de"}),
         ({"Language": "=?UTF-8?Q?de?="}, "detect", {"language_code": "de"}),
         ({"language": " EN-us "}, "de", {"language_code": "en_us", "sentiment_analysis": True}),
+        ({"language": "de-AT"}, "en", {"language_code": "de"}),
+        ({}, "en_gb", {"language_code": "en_uk", "sentiment_analysis": True}),
         ({"language": "English"}, "detect", {"language_detection": True, "sentiment_analysis": True}),
         ({"language": "English"}, "de", {"language_code": "de"}),
     ],
@@ -365,6 +369,39 @@ def test_language_is_detected_or_named_never_both(
         recording(metadata=metadata), speech_models=MODELS, language=configured, disfluencies=False
     )
     assert options == {"speech_models": list(MODELS), "speaker_labels": True, **expected}
+
+
+@pytest.mark.parametrize(("said", "remark"), [("", False), ("de", False), ("en-GB", False), ("German", True)])
+def test_a_language_that_is_no_code_is_remarked(said: str, *, remark: bool) -> None:
+    """The stack's own setting counts then, and nobody should find that out from the scorecard's language alone."""
+    found = unread_language(recording(metadata={"language": said}))
+    assert bool(found) is remark
+    assert found is None or (found.code, '"German"' in found.text) == ("language_unread", True)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "asked", "reason"),
+    [
+        ("The following models are not available in this language: speaker_labels", {"language_code": "cy"}, True),
+        (
+            "The following models are not available in this language: speaker_labels",
+            {"language_detection": True},
+            False,
+        ),
+        ("Your current account balance is negative.", {"language_code": "cy"}, False),
+    ],
+)
+def test_a_refused_language_is_no_fault_of_the_stack(refusal: str, asked: dict[str, object], *, reason: bool) -> None:
+    fault = RequestRefused("request_refused", refusal, next_step="Change the parameters.", status=400)
+    failure = language_refusal(fault, asked)
+    assert (failure is not None) is reason
+    assert failure is None or (failure.reason, "metadata" in failure.next_step) == ("language_not_supported", True)
+
+
+def test_fillers_are_not_asked_for_in_a_named_language_that_lacks_them() -> None:
+    """The whole request would be refused."""
+    said = recording(metadata={"language": "fr"})
+    assert "disfluencies" not in transcript_options(said, speech_models=MODELS, language="detect", disfluencies=True)
 
 
 def test_fillers_are_asked_for_only_where_wanted() -> None:
@@ -473,7 +510,7 @@ def test_submission_record_keeps_what_was_asked() -> None:
         recording(metadata={"rep": "Dana"}),
         "t1",
         {"speaker_labels": True},
-        ["a warning"],
+        [Notice("language_unread", "a warning")],
         now=now,
         overdue_after_seconds=900,
         deadline_hours=24,
@@ -481,4 +518,4 @@ def test_submission_record_keeps_what_was_asked() -> None:
     assert (record.submitted_at, record.deadline_at) == ("2026-05-06T14:36:00Z", "2026-05-07T14:36:00Z")
     assert (record.recording, record.sequencer, record.transcript_id) == ("a.mp3", "0061", "t1")
     assert (record.etag, record.size_bytes) == (recording().etag, recording().size_bytes)
-    assert (record.call.rep, record.warnings) == ("Dana", ["a warning"])
+    assert (record.call.rep, record.warnings) == ("Dana", [Notice("language_unread", "a warning")])

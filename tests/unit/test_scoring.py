@@ -206,7 +206,7 @@ def test_language_without_sentiment_is_said() -> None:
         "no_sentiment",
         "wording_not_checked",
     ]
-    assert "(de)" in card.warnings[1].text
+    assert "in German: it labels English only" in card.warnings[1].text
     assert "no sentiment in this call" in render_report(card, transcript)
     assert "no sentiment in this call" in render_mail(card, "scorecards")[1].replace("\n", " ")
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scorecard.numerals import may_hold_number
-from scorecard.tokens import folded, is_literal, language_rules, tokens_of
+from scorecard.tokens import folded, has_spaces, is_literal, language_rules, tokens_of
 
 ENGLISH = language_rules("en_us")
 
@@ -119,9 +119,38 @@ def test_tokens_know_where_they_stand() -> None:
 
 
 def test_other_languages_have_no_english_rules() -> None:
-    """Their numbers stay as they are written, for 1.500 is another number there."""
-    assert keys("Um ten can't 1.500 \u20ac", "de") == ["um", "ten", "can't", "#1.500"]
+    """Number words stay words there."""
+    assert keys("Um ten can't 1.500 \u20ac", "de") == ["um", "ten", "can't", "#1500"]
     assert keys("Um ten can't", None) == ["um", "ten", "can't"]
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("1.500", "#1500"),
+        ("18,000", "#18000"),
+        ("1.234.567,50", "#1234567p50"),
+        ("1,234.5", "#1234p5"),
+        ("1,5", "#1p5"),
+        ("1.5", "#1p5"),
+        ("10:30", "#1030"),
+        ("3,00", "#3"),
+        ("\u0661\u0668", "#18"),
+        ("\u0967\u096e", "#18"),
+        ("\u0e51\u0e58", "#18"),
+        ("\uff11\uff18", "#18"),
+    ],
+)
+def test_a_number_is_the_same_however_a_language_writes_its_digits(written: str, key: str) -> None:
+    for language in ("de", "ar", "th", None):
+        assert keys(f"a {written} b", language) == ["a", key, "b"]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("ja", False), ("zh_cn", False), ("th", False), ("de", True), ("mul", True), (None, True)]
+)
+def test_some_languages_write_no_spaces(code: str | None, *, expected: bool) -> None:
+    assert has_spaces(code) is expected
 
 
 def test_scripts_without_spaces_are_read_by_character() -> None:

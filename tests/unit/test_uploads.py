@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callcoach.acceptance import language_code
 from callcoach.commands_drop import LanguageCode
 from callcoach.documents import Recording
+from callcoach.languages import language_code
 from callcoach.uploads import METADATA_LIMIT_BYTES, Upload, metadata, planned
 from submit.recording import call_details, transcript_options
 

@@ -5,6 +5,7 @@
     transcript      AssemblyAI's transcript as typed values
     documents       the names of what lies in the scorecards bucket, and the records both functions share
     resubmission    putting a recording back that AssemblyAI could not fetch
+    languages       AssemblyAI's codes of languages, and what it does in which
     plain_text      text for e-mails: ASCII, clipped, without links
     pricing         what a call costs, by the list in prices.toml
 

@@ -1,6 +1,5 @@
 """Which objects are recordings, for SubmitFunction and for whoever wants to know before an upload. Pure."""
 
-import re
 from pathlib import PurePosixPath
 
 # AssemblyAI's limit for a file that it fetches.
@@ -19,9 +18,6 @@ FOLDER_ENDS = ("/", "_$folder$")
 
 # What S3 stores when the uploader names no type.
 _UNNAMED_TYPES = ("", "binary/octet-stream", "application/octet-stream")
-
-
-_LANGUAGE = re.compile(r"[a-z]{2,3}(_[a-z]{2})?")
 
 
 def refusal(key: str, size_bytes: int, content_type: str = "") -> str:
@@ -45,12 +41,6 @@ def refusal(key: str, size_bytes: int, content_type: str = "") -> str:
 def media(key: str, content_type: str) -> tuple[str, str]:
     """Return what the name ends with and what the type says, both in lower case."""
     return PurePosixPath(key).suffix.lower(), content_type.partition(";")[0].strip().lower()
-
-
-def language_code(text: str) -> str:
-    """Return a language's code as AssemblyAI writes it, such as en_uk; "" for what is none."""
-    code = text.lower().replace("-", "_")
-    return code if _LANGUAGE.fullmatch(code) else ""
 
 
 def is_folder(key: str, size_bytes: int) -> bool:

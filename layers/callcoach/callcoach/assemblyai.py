@@ -361,15 +361,16 @@ def transcript_failure(error: str) -> TranscriptFailed:
             "AssemblyAI finds no sound in the file",
             next_step="Check that the file plays, and drop it again.",
         )
+    if "no spoken audio" in text or ("speech" in text and "threshold" in text):
+        return TranscriptFailed(
+            "no_speech", "nobody speaks in the recording", next_step="Check the recording: it may be silent."
+        )
     if "language" in text:
         return TranscriptFailed(
             "language_not_recognized",
             f"AssemblyAI answered: {without_signatures(error)[:300]}",
-            next_step="Name the language in the recording's metadata (language), and drop it again.",
-        )
-    if "speech" in text and "threshold" in text:
-        return TranscriptFailed(
-            "no_speech", "nobody speaks in the recording", next_step="Check the recording: it may be silent."
+            next_step="Name the language in the recording's metadata (language), or add universal-2, which knows most"
+            " languages, to the stack's SpeechModels; then drop it again.",
         )
     return TranscriptFailed(
         "transcription_failed",

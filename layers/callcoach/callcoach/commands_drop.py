@@ -9,8 +9,8 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from callcoach import uploads
-from callcoach.acceptance import language_code
 from callcoach.deployed import Answer, Deployed, When, about_a_stack, err, printing
+from callcoach.languages import language_code
 from callcoach.plain_text import printable, words
 from callcoach.uploads import Upload
 

@@ -68,6 +68,13 @@ class Recording(msgspec.Struct, frozen=True):
     metadata: dict[str, str]
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """Something that a reader of the scorecard should know."""
+
+    code: str
+    text: str
+
+
 class CallDetails(msgspec.Struct, frozen=True):
     """Who was on the call, as the recording's metadata or its key says; null where neither does."""
 
@@ -102,7 +109,7 @@ class Submission(msgspec.Struct, frozen=True):
     call: CallDetails
     asked: dict[str, object]
     rep_channel: int = 0
-    warnings: list[str] = []
+    warnings: list[Notice] = []
     dropped_at: str = ""
     open_job: str = ""
     resubmissions: int = 0

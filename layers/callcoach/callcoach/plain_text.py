@@ -1,4 +1,4 @@
-"""Text as plain e-mail takes it: ASCII, one line, no longer than it may be, without links. Pure."""
+"""Text as plain e-mail takes it: one line, no longer than it may be, without links; in ASCII or as it is. Pure."""
 
 import re
 import unicodedata
@@ -10,12 +10,16 @@ NAME_CHARACTERS = 60
 _WRITTEN_OUT = """
 ß ss ẞ SS æ ae Æ AE œ oe Œ OE ø o Ø O ł l Ł L đ d Đ D ð d Ð D þ th Þ Th € EUR £ GBP ¥ JPY \u0131 i \u2044 / \u00d7 x
 """.split()  # noqa: SIM905 - a list would take a page
-_ASCII = str.maketrans(
-    dict(zip(_WRITTEN_OUT[::2], _WRITTEN_OUT[1::2], strict=True))
-    | dict.fromkeys("\u2018\u2019\u201a", "'")
+_PUNCTUATION = (
+    dict.fromkeys("\u2018\u2019\u201a", "'")
     | dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"')
     | dict.fromkeys("\u2010\u2011\u2013\u2014\u2212\u00b7\u2022", "-")
 )
+_ASCII = str.maketrans(dict(zip(_WRITTEN_OUT[::2], _WRITTEN_OUT[1::2], strict=True)) | _PUNCTUATION)
+# Every dot that may stand in the name of a host becomes one that without_links knows.
+_UNICODE = str.maketrans(_PUNCTUATION | {"\u2026": "..."} | dict.fromkeys("\u2024\uff0e\uff61", "."))
+# More marks on one letter than any language writes reach into other lines.
+_MOST_MARKS = 3
 
 # Suffixes of files that are no top-level domains.
 _FILES = "aac|aiff?|amr|csv|docx?|flac|html|jpe?g|json|ogg|opus|pdf|png|txt|wav|webm|wma|xlsx?"
@@ -40,6 +44,22 @@ def ascii_text(text: str) -> str:
         if not unicodedata.combining(character) and unicodedata.category(character) != "Cf"
     )
     return "".join(character if " " <= character <= "~" else "?" for character in " ".join(kept.split()))
+
+
+def unicode_text(text: str) -> str:
+    """Return text in any script on one line: without control and format characters, with plain quotation marks."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    kept: list[str] = []
+    marks = 0
+    for character in unicodedata.normalize("NFC", text).translate(_UNICODE):
+        kind = unicodedata.category(character)[0]
+        marks = marks + 1 if kind == "M" else 0
+        if kind in "CZ":
+            kept.append("" if unicodedata.category(character) == "Cf" else " ")
+        elif marks <= _MOST_MARKS:
+            kept.append(character)
+    return " ".join("".join(kept).split())
 
 
 def printable(text: str, limit: int = NAME_CHARACTERS) -> str:

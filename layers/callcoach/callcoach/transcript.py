@@ -16,6 +16,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 
 from callcoach.errors import TranscriptFailed, UpstreamUnavailable
+from callcoach.languages import SEVERAL_LANGUAGES, base_code
 
 # AssemblyAI takes ten hours of sound; what lies far behind that is no time in a call.
 LONGEST_MS = 100 * 3_600_000
@@ -133,6 +134,7 @@ class Transcript(msgspec.Struct, rename=_RENAMED, omit_defaults=True):
     audio_channels: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     confidence: Confidence | None = None
     language_code: str | None = None
+    language_codes: list[str] | None = None
     language_confidence: Confidence | None = None
     speech_model_used: str | None = None
     utterances: list[Utterance] | None = None
@@ -146,6 +148,12 @@ class Transcript(msgspec.Struct, rename=_RENAMED, omit_defaults=True):
         """The speaker identification that this transcript carries, if any."""
         answer = self.speech_understanding and self.speech_understanding.response
         return answer.speaker_identification if answer else None
+
+    @property
+    def words_language(self) -> str | None:
+        """The language by whose rules words may be read; SEVERAL_LANGUAGES where more than one was heard."""
+        heard = {base_code(code) for code in self.language_codes or []}
+        return SEVERAL_LANGUAGES if len(heard) > 1 else self.language_code
 
     @property
     def duration_ms(self) -> int:

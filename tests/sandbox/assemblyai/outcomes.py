@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.sandbox.assemblyai import understanding
 from tests.sandbox.assemblyai.redaction import PersonalData, redacted
-from tests.sandbox.assemblyai.transcripts import FIELDS, complete, finished
+from tests.sandbox.assemblyai.transcripts import FIELDS, complete, finished, has_feature
 
 # The transcript as it was asked for -> the transcript at the end of its job. Raises ValueError, with the text for
 # `error`, where the recording cannot answer what was asked.
@@ -22,7 +22,7 @@ def sample_call(sample: Mapping[str, Any], personal_data: PersonalData) -> Outco
 
     def outcome(asked: Mapping[str, Any]) -> dict[str, Any]:
         transcript = {**asked, **complete(asked, sample)}
-        if asked["redact_pii"]:
+        if asked["redact_pii"] and has_feature(transcript["language_code"], "redact_pii"):
             transcript |= redacted(transcript, personal_data)
         if identification := asked["speech_understanding"]:
             # Asked for together with the transcript, identification relabels the transcript itself.

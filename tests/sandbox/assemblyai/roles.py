@@ -15,6 +15,8 @@ SELLER = (
     (2, r"\b(how|what|which|who|where|when|why)\b[^.?!]*\b(are|do|did|would) you\b[^.?!]*\?"),
     (1, r"\b(tell me|walk me through|help me understand)\b"),
     (1, r"\b(it includes|you can (cancel|build|filter|compare)|is in there)\b"),
+    (3, r"\bhier ist \w+( \w+)? von\b|\ble saluda \w+( \w+)? de\b|と申します"),
+    (2, r"\bich zeige ihnen|zeige ich ihnen\b|\bme gustaría entender\b|弊社"),
 )
 BUYER = (
     (3, r"\b(how much|what (does|would|do) [\w ]{1,20}cost|what's the price)\b"),
@@ -25,6 +27,7 @@ BUYER = (
     (2, r"\b(does|do|can|would) (it|that|you|they)\b[^.?!]*\?"),
     (2, r"\b(more than i expected|budget|too expensive|not sure|worried|nightmare|struggle)\b"),
     (1, r"\b(i|we)('d)? (need|want|would need)\b"),
+    (3, r"\bwas kostet\b|\bcuánto cuesta\b|費用はいくら"),
 )
 CERTAIN = 3  # points that a further speaker needs to share a side
 

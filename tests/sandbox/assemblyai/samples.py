@@ -8,16 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from tests.sandbox.assemblyai.outcomes import Outcome, sample_call
+from tests.sandbox.scripts import read_script, sample_of
 
 CALLS = Path(__file__).parents[2] / "data" / "calls"
+LANGUAGES = Path(__file__).parents[2] / "data" / "languages"
 
 
 def load_samples(directory: Path) -> Mapping[str, Outcome]:
     """Read each folder's `recording.*` and `transcript.json`: SHA-256 of the sound -> what it is transcribed to.
 
-    What a `script.toml` beside them names as personal data is what can be redacted.
+    What a `script.toml` beside them names as personal data is what can be redacted. Of a call in another language the
+    script itself is the recording.
     """
-    return {sha256(recording.read_bytes()): _sample(recording.parent) for recording in directory.glob("*/recording.*")}
+    spoken = {
+        sha256(file.read_bytes()): sample_call(sample_of(read_script(file)), {}) for file in LANGUAGES.glob("*.toml")
+    }
+    heard = {sha256(recording.read_bytes()): _sample(recording.parent) for recording in directory.glob("*/recording.*")}
+    return spoken | heard
 
 
 def _sample(folder: Path) -> Outcome:

@@ -12,7 +12,33 @@ from tests.sandbox.assemblyai.coach import Character
 from tests.sandbox.assemblyai.wire import RefusedError, Response
 
 SPEECH_MODELS = ("assemblyai-stt-3-7", "universal-3-5-pro", "universal-3-pro", "universal-2")
-SENTIMENT_LANGUAGES = {"en", "en_au", "en_uk", "en_us"}
+# The languages of each model, without regions. Which 18 the newer ones know is not listed in one place: these are the
+# six of the oldest and others that are named for their real-time sibling.
+_SIX = "de en es fr it pt"
+_EIGHTEEN = f"{_SIX} ar da fi he hi ja nl no sv tr vi zh"
+LANGUAGES = frozenset(
+    f"""
+    {_EIGHTEEN} af am as az ba be bg bn bo br bs ca cs cy el et eu fa fo gl gu ha haw hr ht hu hy id is jw ka kk km kn
+    ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nn oc pa pl ps ro ru sa sd si sk sl sn so sq sr su sw ta te tg
+    th tk tl tt uk ur uz yi yo
+    """.split()
+)
+MODEL_LANGUAGES: Mapping[str, Collection[str]] = {
+    "assemblyai-stt-3-7": _EIGHTEEN.split(),
+    "universal-3-5-pro": _EIGHTEEN.split(),
+    "universal-3-pro": _SIX.split(),
+    "universal-2": LANGUAGES,
+}
+ENGLISH_CODES = ("en", "en_au", "en_uk", "en_us")
+# What AssemblyAI does in some languages only. With another one named it refuses, with one detected it says nothing.
+FEATURE_LANGUAGES: Mapping[str, Collection[str]] = {
+    "sentiment_analysis": ("en",),
+    "disfluencies": ("en",),
+    "redact_pii": """
+        af ar be bg ca cs da de el en es et fa fi fr he hi hr hu id is it ja ka km ko lb lt lv ms my nl no pl pt ro ru
+        sk sl sv sw ta tl tr uk vi zh
+        """.split(),  # noqa: SIM905 - a list would take a page
+}
 UPLOADS_URL = "https://cdn.assemblyai.com/upload"
 
 # Features that need more than the sample calls know. Asked for, they are refused by name: a feature that is
@@ -40,10 +66,12 @@ class Account:
     gateway_services: what of LLM Gateway the plan includes; chat_models: which models it may ask, None for all.
     coach_faults: what goes wrong with the first chat completion, the second, and so on; None for nothing, and
     itertools.repeat for always. identification_faults: the same of /v1/understanding.
-    retry_after: how a 429 says when to come back.
+    retry_after: how a 429 says when to come back. languages_without_speakers: in which it tells no speakers apart; no
+    list of them is published.
     """
 
     api_key: str
+    languages_without_speakers: Collection[str] = ()
     default_speech_models: Sequence[str] = ("universal-3-5-pro", "universal-2")
     retired_speech_models: Sequence[str] = ()
     retired_chat_models: Sequence[str] = ()
@@ -69,6 +97,11 @@ class Account:
 def refuse(status: int, error: str) -> RefusedError:
     """Return an error in the shape of `/v2`."""
     return RefusedError(Response(status, {"error": error}))
+
+
+def has_feature(code: str, name: str) -> bool:
+    """Whether AssemblyAI does this in a language."""
+    return code.partition("_")[0] in FEATURE_LANGUAGES[name]
 
 
 Check = Callable[[Any], str | None]
@@ -208,7 +241,7 @@ def check_request(asked: Any, account: Account) -> dict[str, Any]:
         if name != "speech_models" and (problem := FIELDS[name](value)):
             raise refuse(400, f'"{name}" {problem}')
     _check_speech_models(fields, account)
-    _check_language(fields)
+    _check_language(fields, account)
     _check_combinations(fields)
     for name in NOT_SIMULATED:
         if fields.get(name):
@@ -231,12 +264,19 @@ def _check_speech_models(fields: Mapping[str, Any], account: Account) -> None:
         raise refuse(400, f"The {names} speech model(s) have been deprecated. Use speech_models: [{instead}] instead.")
 
 
-def _check_language(fields: Mapping[str, Any]) -> None:
+def _check_language(fields: Mapping[str, Any], account: Account) -> None:
     code = fields.get("language_code")
     if code and fields.get("language_detection"):
         raise refuse(400, "language_code and language_detection can not be used in the same request.")
-    if code and code not in SENTIMENT_LANGUAGES and fields.get("sentiment_analysis"):
-        raise refuse(400, "The following models are not available in this language: sentiment_analysis")
+    if code and code not in ENGLISH_CODES and code not in LANGUAGES:
+        raise refuse(400, f'"language_code" "{code}" is not supported')
+    missing = [name for name in FEATURE_LANGUAGES if fields.get(name) and code and not has_feature(code, name)]
+    missing += ["speaker_labels"] * bool(fields.get("speaker_labels") and code in account.languages_without_speakers)
+    if missing:
+        raise refuse(400, f"The following models are not available in this language: {', '.join(missing)}")
+    several = fields.get("language_codes")
+    if several is not None and "en" not in several:
+        raise refuse(400, '"language_codes" must contain "en"')
     if fields.get("language_confidence_threshold") and code:
         raise refuse(400, "language_confidence_threshold needs language_detection.")
     localizations = fields.get("language_detection_options", {}).get("localization") or []
@@ -390,14 +430,31 @@ def new_transcript(transcript_id: str, fields: Mapping[str, Any], account: Accou
     return transcript
 
 
-def finished(transcript: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what completion changes whatever was said."""
-    model = transcript["speech_models"][0]
+def finished(transcript: Mapping[str, Any], heard: str = "en") -> dict[str, Any]:
+    """Return what completion changes whatever was said. heard: the language of the recording.
+
+    Raises ValueError, with the text for `error`, where the language is not certain enough or no model knows it.
+    """
+    code = transcript["language_code"] or heard
+    confidence = 0.9874 if transcript["language_detection"] else None
+    threshold = transcript["language_confidence_threshold"] or 0
+    if confidence is not None and confidence < threshold:
+        raise ValueError(
+            f"detected language '{code}', confidence {confidence}, is below the requested confidence threshold value of"
+            f" '{threshold}'"
+        )
+    wanted = transcript["speech_models"]
+    model = next((model for model in wanted if code.partition("_")[0] in MODEL_LANGUAGES[model]), None)
+    if model is None:
+        # What really happens is not documented since the default fallback went.
+        raise ValueError(f"The language '{code}' is not supported by the speech models {', '.join(wanted)}.")
     advice = [] if model == SPEECH_MODELS[0] else [{"message": f'A newer model is "{SPEECH_MODELS[0]}".'}]
+    if model != wanted[0]:
+        advice.append({"message": f"The language '{code}' is not supported in {wanted[0]}; {model} was used."})
     return {
         "status": "completed",
-        "language_code": transcript["language_code"] or "en",
-        "language_confidence": 0.9874 if transcript["language_detection"] else None,
+        "language_code": code,
+        "language_confidence": confidence,
         "speech_model_used": model,
         "metadata": {"domain_used": transcript["domain"], "warning": None, "warnings": advice},
     }
@@ -408,15 +465,15 @@ def complete(transcript: Mapping[str, Any], sample: Mapping[str, Any]) -> dict[s
 
     Raises ValueError, with the text for `error`, where the sample cannot answer what was asked.
     """
-    code = transcript["language_code"]
-    if code is not None and code not in SENTIMENT_LANGUAGES:
-        raise ValueError(f'This stand-in knows only calls in English; language_code was "{code}".')
+    code, heard = transcript["language_code"], str(sample.get("language_code", "en")).partition("_")[0]
+    if code is not None and code.partition("_")[0] != heard:
+        raise ValueError(f'This stand-in hears this call in its own language, "{heard}"; language_code was "{code}".')
     label = _labelling(transcript, sample)
     utterances = [_relabelled(utterance, label) for utterance in sample["utterances"]]
     words = [word for utterance in utterances for word in utterance["words"]]
     diarized = transcript["speaker_labels"] or transcript["multichannel"]
     return {
-        **finished(transcript),
+        **finished(transcript, heard),
         "text": sample["text"],
         "words": words,
         "utterances": utterances if diarized else None,
@@ -424,7 +481,7 @@ def complete(transcript: Mapping[str, Any], sample: Mapping[str, Any]) -> dict[s
             {**row, "speaker": label(row["speaker"]) if row["speaker"] and diarized else None}
             for row in sample["sentiment_analysis_results"]
         ]
-        if transcript["sentiment_analysis"]
+        if transcript["sentiment_analysis"] and has_feature(heard, "sentiment_analysis")
         else None,
         "confidence": sample["confidence"],
         "audio_duration": sample["audio_duration"],

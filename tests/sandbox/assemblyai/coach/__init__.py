@@ -14,6 +14,7 @@ from tests.sandbox.assemblyai.coach.conversation import CUSTOMER, REP, Conversat
 from tests.sandbox.assemblyai.coach.gullible import obey
 from tests.sandbox.assemblyai.coach.lying import lie
 from tests.sandbox.assemblyai.coach.observations import LIKES, PRICE, Observations
+from tests.sandbox.assemblyai.coach.prepared import prepared_reply
 from tests.sandbox.assemblyai.coach.retelling import listing
 from tests.sandbox.assemblyai.coach.rubric import Rubric
 from tests.sandbox.assemblyai.coach.telling import Telling
@@ -36,7 +37,8 @@ def answer(
         return NO_CALL if conversation is None else prose(conversation)
     reply: dict[str, Any] = {"summary": NO_CALL}
     if conversation is not None:
-        reply = compose(conversation, items=_enum(schema, "item"))
+        prepared = prepared_reply(conversation, messages)
+        reply = dict(prepared) if prepared else compose(conversation, items=_enum(schema, "item"))
         # Quotes and lists are shared between the parts of an assessment; a character changes each by itself.
         reply = fill(schema, reply, schema.get("$defs", {}))
         if character == "gullible":
