@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import count as count_from
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -530,40 +530,31 @@ def _why_not_rescored(callback: Callback, override: Override | None, earlier: Ea
 
 def _count_answer(model: str, completion: Completion) -> None:
     taken, given = completion.input_tokens, completion.output_tokens
+    cost = coaching_cost([CoachAttempt(model, "", completion.finish_reason, "", taken, given)])
     count("InputTokens", taken or 0)
     count("OutputTokens", given or 0)
-    cost = coaching_cost([CoachAttempt(model, "", completion.finish_reason, "", taken, given)])
-    if cost.usd is not None:
-        count("CoachingUsd", cost.usd)
+    count("CoachingUsd", cost.usd or 0)
+    logger.info("answered", coach_model=model, input_tokens=taken, output_tokens=given, coaching_usd=cost.usd)
 
 
 def _count_scored(run: _Run, scorecard: Scorecard) -> None:
-    """Note what a call came to, and what it took. A rescore has transcribed nothing, and is not waited for."""
+    """Note what a call came to, and what it took. A rescore has transcribed nothing, and nobody has waited for it."""
     count(_OUTCOMES[scorecard.status])
-    audio_seconds = scorecard.call.duration_seconds
-    costs = scorecard.run.cost_usd
-    is_first = not run.callback.request_id
-    waited_seconds = seconds_since_drop(run.submission, datetime.now(UTC)) if is_first else None
-    if waited_seconds is not None:
-        count_seconds("EndToEndSeconds", waited_seconds)
-    if is_first:
+    line: dict[str, Any] = {"coach_attempts": scorecard.run.coach_attempts}
+    if not run.callback.request_id:
+        waited_seconds = seconds_since_drop(run.submission, datetime.now(UTC))
+        if waited_seconds is not None:
+            count_seconds("EndToEndSeconds", waited_seconds)
+        costs, audio_seconds = scorecard.run.cost_usd, scorecard.call.duration_seconds
+        transcription_usd = costs.transcription if costs else None
         count_seconds("AudioSeconds", audio_seconds)
-        if costs and costs.transcription is not None:
-            count("TranscriptionUsd", costs.transcription)
-    logger.info(
-        "scored",
-        status=scorecard.status,
-        status_reason=scorecard.status_reason,
-        is_rescore=not is_first,
-        end_to_end_seconds=waited_seconds,
-        audio_seconds=audio_seconds,
-        coach_model=scorecard.run.coach_model,
-        coach_attempts=scorecard.run.coach_attempts,
-        input_tokens=scorecard.run.input_tokens,
-        output_tokens=scorecard.run.output_tokens,
-        transcription_usd=costs.transcription if costs else None,
-        coaching_usd=costs.coaching if costs else None,
-    )
+        count("TranscriptionUsd", transcription_usd or 0)
+        line |= {
+            "end_to_end_seconds": waited_seconds,
+            "audio_seconds": audio_seconds,
+            "transcription_usd": transcription_usd,
+        }
+    logger.info("scored", status=scorecard.status, status_reason=scorecard.status_reason, **line)
 
 
 def seconds_since_drop(submission: Submission, now: datetime) -> float | None:

@@ -1,6 +1,7 @@
 """What the functions have written: the lines of their logger, and their metrics."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 from tests.sandbox.cloud import Cloud
 
 FUNCTIONS = ("SubmitFunction", "ScorecardFunction")
+
+_QUERY_WORDS = {"and", "as", "asc", "bin", "by", "count", "d", "desc", "fields", "filter", "in", "ispresent", "like"}
+_QUERY_WORDS |= {"limit", "or", "sort", "stats", "sum"}
 
 
 def log_lines(cloud: Cloud) -> list[dict[str, Any]]:
@@ -41,3 +45,11 @@ def _documents(cloud: Cloud) -> Iterator[dict[str, Any]]:
         for line in cloud.logs(function).splitlines():
             if line.startswith("{"):
                 yield json.loads(line)
+
+
+def queried_fields(query: str) -> set[str]:
+    """Return the fields of log lines that a query of CloudWatch Logs Insights uses; its own names are none of them."""
+    bare = re.sub(r'"[^"]*"|/(?:[^/\n]*[A-Za-z][^/\n]*)/', "", query)
+    named = set(re.findall(r"\bas (\w+)", bare))
+    words = set(re.findall(r"@?[A-Za-z_]\w*", bare))
+    return {word for word in words - named - _QUERY_WORDS if not word.startswith("@")}

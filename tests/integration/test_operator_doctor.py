@@ -111,7 +111,7 @@ def test_a_stack_that_lacks_nothing_is_well(stack: Stack) -> None:
     assert {name: verdict for name, verdict in verdicts(ran).items() if verdict != "ok"} == {
         "concurrency": "not_checked"
     }
-    assert len(ran.document["checks"]) == sum(ran.document["counts"].values()) == 17
+    assert len(ran.document["checks"]) == sum(ran.document["counts"].values()) == 22
     assert stack.stand_in.paid_calls == {"transcript": 0, "understanding": 0, "chat": 0}
 
 

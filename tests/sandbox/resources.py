@@ -244,6 +244,28 @@ def _alarm(deployment: Deployment, logical_id: str, properties: Properties) -> C
     return Created(name, {"Arn": deployment.arn("cloudwatch", f"alarm:{name}")})
 
 
+@_creates("AWS::CloudWatch::Dashboard")
+def _dashboard(deployment: Deployment, logical_id: str, properties: Properties) -> Created:
+    name, body = deployment.physical_name(logical_id), properties["DashboardBody"]
+    try:
+        json.loads(body)
+    except ValueError as fault:
+        raise DeploymentError(f"{logical_id}: the dashboard's body is no JSON: {fault}") from fault
+    deployment.client("cloudwatch").put_dashboard(DashboardName=name, DashboardBody=body)
+    return Created(name)
+
+
+@_creates("AWS::Logs::QueryDefinition")
+def _query_definition(deployment: Deployment, logical_id: str, properties: Properties) -> Created:
+    """Saved queries are for people: nothing here runs them, and moto cannot keep them."""
+    groups = deployment.client("logs").describe_log_groups()["logGroups"]
+    unknown = set(properties["LogGroupNames"]) - {group["logGroupName"] for group in groups}
+    if unknown:
+        raise DeploymentError(f"{logical_id}: there is no log group {', '.join(sorted(unknown))}")
+    properties.without_effect("Name", "QueryString")
+    return Created(random_id(36))
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}

@@ -132,6 +132,7 @@ class Worker:
     def _wait_seconds(self, progress: Progress, paused: Pause | None) -> float | None:
         """Return for how long it is too early to work; None when it is time."""
         if paused and not self._pauses.lets_through(paused):
+            count("MessagesPaused")
             return pause.look_again_seconds()
         wait_seconds = progress.slot_at - time.time()
         return early_seconds(wait_seconds) if wait_seconds > LONGEST_WAIT_SECONDS else None
