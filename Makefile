@@ -6,12 +6,13 @@
 #   make lock UPGRADE=1          newer versions instead of the pinned ones
 #   make audit ADVISORIES=1      also asks PyPI what is known against the layer's libraries
 #   make forget KEY=call.mp3     of the stack STACK (callcoach) in REGION (your shell's); OPTIONS are passed on
+#   make deploy ENVIRONMENT=production   a section of samconfig.toml, by which the other targets find its stack too
 
 SHELL := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench faults lint audit format build lock status watch show submit redrive rescore subscribe doctor trends forget pause resume clean
+.PHONY: help setup demo test bench faults lint audit format build lock deploy smoke destroy status watch show submit redrive rescore subscribe doctor trends forget pause resume clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -65,6 +66,15 @@ lock: .venv/installed ## write the pins anew from requirements-*.in
 	$(call compile_pins,requirements-sam)
 	$(call compile_pins,requirements-audit)
 	$(call compile_pins,requirements-bench)
+
+deploy: .venv/installed .venv-sam/installed ## deploy; make deploy ENVIRONMENT=production OPTIONS="--set RepChannel=1"
+	@$(sam_on_path) $(callcoach) deploy $(on_stack) $(OPTIONS)
+
+smoke: .venv/installed ## send a sample call through a deployed stack
+	@$(callcoach) smoke $(on_stack) $(OPTIONS)
+
+destroy: .venv/installed .venv-sam/installed ## delete a deployed stack; its buckets stay
+	@$(sam_on_path) $(callcoach) destroy $(on_stack) $(OPTIONS)
 
 status: .venv/installed ## show what became of each recording; make status KEY=... OPTIONS="--since 30d"
 	@$(callcoach) status $(on_stack) $(OPTIONS) $${KEY:+-- "$$KEY"}
@@ -157,8 +167,11 @@ compile_pins = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --
 	  --universal --python-version 3.11 $(if $(UPGRADE),--upgrade) $(1).in --output-file $(1).txt
 
 callcoach = PYTHONPATH=layers/callcoach .venv/bin/python -m callcoach
-on_stack = $(if $(STACK),--stack "$(STACK)") $(if $(REGION),--region "$(REGION)")
+on_stack = $(if $(ENVIRONMENT),--environment "$(ENVIRONMENT)") $(if $(STACK),--stack "$(STACK)") \
+	  $(if $(REGION),--region "$(REGION)")
 
-# python3.13 is then the same interpreter to SAM and to the layer's Makefile. SAM validates for a region, any.
-with_sam = PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0 \
-	  AWS_DEFAULT_REGION="$${AWS_DEFAULT_REGION:-us-east-1}"
+# python3.13 is then the same interpreter to SAM and to the layer's Makefile.
+sam_on_path = PATH="$(CURDIR)/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0
+
+# SAM validates for a region, any.
+with_sam = $(sam_on_path) AWS_DEFAULT_REGION="$${AWS_DEFAULT_REGION:-us-east-1}"

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -164,10 +164,11 @@ def running_stack(
     account: Account = UNHURRIED,
     calls: Path = CALLS,
     edit: Callable[[dict[str, Any]], None] | None = None,
+    existing_buckets: Sequence[str] = (),
 ) -> Iterator[Stack]:
     """Deploy the stack beside a stand-in. Without invoke, events stay in their queues and tests call the functions.
 
-    edit: may change the template before it is deployed.
+    edit: may change the template before it is deployed; existing_buckets: are there before the stack.
     """
     with AssemblyAI(
         KEY, delay_seconds=delay_seconds, clock_scale=clock_scale, account=account, calls=calls
@@ -178,6 +179,7 @@ def running_stack(
             secrets={"callcoach/assemblyai": KEY},
             invoke=invoke,
             edit=edit,
+            existing_buckets=existing_buckets,
         )
         with cloud:
             stand_in.hosts.update(cloud.hosts)

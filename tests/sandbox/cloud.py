@@ -54,7 +54,7 @@ class QueuedMessage:
 
 
 class Cloud:
-    """One deployed stack. A process has at most one at a time; processes do not meet.
+    """One deployed stack in an account. A process has at most one account at a time; processes do not meet.
 
     `with Cloud() as cloud:` deploys and starts everything; leaving the block stops it and forgets its state.
     """
@@ -73,6 +73,7 @@ class Cloud:
         python: str = sys.executable,
         invoke: bool = True,
         enforce_iam: bool = True,
+        beside: "Cloud | None" = None,
     ) -> None:
         """Prepare; nothing runs before start().
 
@@ -88,6 +89,8 @@ class Cloud:
             python: Interpreter of the functions.
             invoke: Whether queues feed functions. Without it messages stay where they are.
             enforce_iam: Whether the roles' policies are asked.
+            beside: A running cloud, in whose account and region the stack is deployed too; secrets, existing_buckets,
+                region and enforce_iam are that one's. It must be stopped before that one.
         """
         self._template = template
         self._parameters = parameters or {}
@@ -97,7 +100,8 @@ class Cloud:
         self._edit = edit
         self._python = python
         self._invoke = invoke
-        self._account = Account(region, enforce_iam=enforce_iam)
+        self._beside = beside
+        self._account: Account = beside._account if beside else Account(region, enforce_iam=enforce_iam)
         self._stack_name = stack_name
         self._running = ExitStack()
         self._clients: dict[str, Any] = {}
@@ -123,9 +127,10 @@ class Cloud:
         """
         self._document, artifacts = read(self._template, region=self.region, edit=self._edit)
         try:
-            self._account.start()
-            self._running.callback(self._account.stop)
-            self._create_what_exists_before()
+            if self._beside is None:
+                self._account.start()
+                self._running.callback(self._account.stop)
+                self._create_what_exists_before()
             self._deployment = self._deploy(artifacts)
             self._run()
         except BaseException:
@@ -147,7 +152,9 @@ class Cloud:
     def _deploy(self, artifacts: Mapping[str, Path]) -> Deployment:
         deployment = Deployment(self._account, self._stack_name, artifacts)
         deployment.create(self._with(self._parameters, self._read_secret), CREATORS)
-        self._account.cloudformation.stacks[self._stack_name] = deployment
+        stacks = self._account.cloudformation.stacks
+        stacks[self._stack_name] = deployment
+        self._running.callback(stacks.pop, self._stack_name)
         return deployment
 
     def _with(self, parameters: Mapping[str, str], read_secret: Callable[[SecretReference], str]) -> Template:
@@ -318,12 +325,12 @@ class Cloud:
         logical_ids = {physical_id: logical_id for logical_id, physical_id in self.resources.items()}
         found = []
         for arn, topic in list(self._account.topics.items()):
+            if arn not in logical_ids:
+                continue
             for id_, _, subject, attributes, _ in list(topic.sent_notifications):
                 values = {name: str(attribute.get("Value")) for name, attribute in (attributes or {}).items()}
                 said = sent(topic, id_)
-                found.append(
-                    Mail(logical_ids.get(arn, arn), subject, said.by_mail, said.for_machines, values, said.recipients)
-                )
+                found.append(Mail(logical_ids[arn], subject, said.by_mail, said.for_machines, values, said.recipients))
         return found
 
     def link_to_confirm(self, topic: str, address: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from callcoach.stack import Stack
+from callcoach.stack import RETAINED, Stack
+from callcoach.template import faults, read_parameters
 
 TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))
 MAPPED = TEMPLATE["Mappings"]["AssemblyAI"]
@@ -35,6 +36,25 @@ def test_every_queue_of_the_template_is_looked_through() -> None:
     queues = {name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] == "AWS::SQS::Queue"}
 
     assert set(stack().queue_urls) == queues
+
+
+def test_what_outlives_the_stack_is_known() -> None:
+    """The command destroy says so; everything else goes, the state table with it."""
+    kept = {
+        name
+        for name, resource in TEMPLATE["Resources"].items()
+        if str(resource.get("DeletionPolicy", "Delete")).startswith("Retain")
+    }
+
+    assert set(RETAINED) == kept
+
+
+def test_every_parameter_is_known_and_takes_its_default() -> None:
+    parameters = read_parameters(Path(__file__).parents[2] / "template.yaml")
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
+
+    assert defaults == {name: str(parameter["Default"]) for name, parameter in TEMPLATE["Parameters"].items()}
+    assert faults(parameters, defaults) == []
 
 
 def test_resources_outputs_and_parameters_have_the_template_s_names() -> None:

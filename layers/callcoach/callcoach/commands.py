@@ -6,6 +6,7 @@ it: a few lines for people, or with --json one line for machines. Questions, wai
 exit code 0    done
           1    not done, or not all of it; stderr says what to do
           2    wrong usage
+          3    not done within the time that was given, and perhaps later
 """
 
 import time
@@ -17,15 +18,18 @@ import msgspec
 from botocore import exceptions as aws
 from requests import Session
 
+from callcoach.commands_deploy import deploy
+from callcoach.commands_destroy import destroy
 from callcoach.commands_doctor import HTTP, doctor
 from callcoach.commands_drop import drop
 from callcoach.commands_rescore import rescore
 from callcoach.commands_scorecard import open_report, show
+from callcoach.commands_smoke import smoke
 from callcoach.commands_status import status, watch
 from callcoach.commands_subscribe import subscribe, unsubscribe
 from callcoach.commands_trends import trends
 from callcoach.commands_work import redrive, submit
-from callcoach.deployed import Answer, Deployed, about_a_stack, err, printing
+from callcoach.deployed import Answer, Deployed, about_a_stack, printing
 from callcoach.errors import (
     AccountRefused,
     CallCoachError,
@@ -34,7 +38,7 @@ from callcoach.errors import (
     SettingsError,
     TransientError,
 )
-from callcoach.forgetting import Forgetter, Forgotten
+from callcoach.forgetting import Forgotten
 from callcoach.stack import Stack, StackNotFound
 from callcoach.state import Pause
 
@@ -112,6 +116,9 @@ def callcoach(context: click.Context) -> None:
 
 
 for command in (
+    deploy,
+    smoke,
+    destroy,
     status,
     watch,
     show,
@@ -147,18 +154,8 @@ def forget(deployed: Deployed, *, recording: str, keep_recording: bool, keep_at_
         question = f"Forget {recording}: {what}, in the stack {stack.name}? It cannot be undone."
         click.confirm(question, abort=True, err=True)
     assemblyai = None if keep_at_assemblyai else deployed.assemblyai()
-    forgetter = Forgetter(
-        stack.recordings_bucket,
-        recordings=deployed.recordings,
-        documents=deployed.documents,
-        state=deployed.state,
-        sqs=deployed.sqs,
-        queue_urls=stack.queue_urls,
-        assemblyai=assemblyai,
-        waiting=lambda: err.print("A function works on this call. Waiting until it has ended."),
-    )
     try:
-        forgotten = forgetter.forget(recording, keep_recording=keep_recording)
+        forgotten = deployed.forgetter(assemblyai).forget(recording, keep_recording=keep_recording)
     finally:
         if assemblyai:
             assemblyai.close()

@@ -1,14 +1,12 @@
 """python -m callcoach doctor: whether a deployed stack works as it should."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from callcoach.aws_clients import AWS_CONFIG
 from callcoach.deployed import Answer, Deployed, about_a_stack, printing, telling_progress
 from callcoach.doctor import Look, checked, checks_view, counted
 from callcoach.doctor_assemblyai import AssemblyAIDoctor
@@ -35,16 +33,13 @@ def doctor(deployed: Deployed, *, from_outside: bool) -> Answer:
     calls the webhook as AssemblyAI does, with a transcript that does not exist: that message is looked at for an hour
     and then counted as foreign. Exit code 1 when there is a problem.
     """
-    context = click.get_current_context()
-    client = _clients(context)
-    secrets = Secrets(client("secretsmanager"))
-    http: requests.Session = context.meta[HTTP]()
-    # Without it a .netrc of this machine would put its own words in the place of a key, or of nothing.
-    http.auth = _as_it_is
+    secretsmanager = deployed.client("secretsmanager")
+    secrets = Secrets(secretsmanager)
+    http = http_session()
     stack = deployed.stack
-    aws = AwsDoctor(stack, deployed.state, lambda name: deployed.s3 if name == "s3" else client(name))
+    aws = AwsDoctor(stack, deployed.state, deployed.client)
     assemblyai = AssemblyAIDoctor(stack, partial(secrets.key, stack.assemblyai_secret), http, now=datetime.now(UTC))
-    outside = OutsideDoctor(stack, deployed.s3, http, partial(_webhook_key, deployed, client("secretsmanager")))
+    outside = OutsideDoctor(stack, deployed.s3, http, partial(_webhook_key, deployed, secretsmanager))
     looks: dict[str, Look] = {**aws.looks(), **assemblyai.looks(), **(outside.looks() if from_outside else {})}
     with http, telling_progress() as progress:
         checks = checked(looks, progress)
@@ -57,14 +52,16 @@ def doctor(deployed: Deployed, *, from_outside: bool) -> Answer:
     )
 
 
+def http_session() -> "requests.Session":
+    """Return what asks AssemblyAI and the webhook."""
+    session: requests.Session = click.get_current_context().meta[HTTP]()
+    # Without it a .netrc of this machine would put its own words in the place of a key, or of nothing.
+    session.auth = _as_it_is
+    return session
+
+
 def _as_it_is(request: "requests.PreparedRequest") -> "requests.PreparedRequest":
     return request
-
-
-def _clients(context: click.Context) -> Callable[[str], Any]:
-    """Return what makes the clients that Deployed has no use for."""
-    session = context.obj(region_name=context.params["region"])
-    return partial(session.client, endpoint_url=context.params["endpoint_url"], config=AWS_CONFIG)
 
 
 def _webhook_key(deployed: Deployed, secretsmanager: "SecretsManagerClient") -> str:

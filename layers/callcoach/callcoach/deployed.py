@@ -14,9 +14,11 @@ from rich.console import Console, RenderableType
 from callcoach.assemblyai import AssemblyAI
 from callcoach.aws_clients import AWS_CONFIG, S3_CONFIG
 from callcoach.calls import Calls
+from callcoach.forgetting import Forgetter
 from callcoach.moments import moment
 from callcoach.notifications import Notifications
 from callcoach.plain_text import printable, words
+from callcoach.samconfig import DEFAULT_STACK, SAMCONFIG, Environment, read_environment
 from callcoach.secrets import Secrets
 from callcoach.stack import find_stack
 from callcoach.state import State
@@ -40,11 +42,15 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came of a command: for machines, and for people. not_done: what was left, and what to do about it."""
+    """What came of a command: for machines, and for people.
+
+    not_done: what was left, and what to do about it; the command then ends with exit_code.
+    """
 
     document: Mapping[str, object]
     text: RenderableType
     not_done: str = ""
+    exit_code: int = 1
 
 
 class Deployed:
@@ -52,22 +58,50 @@ class Deployed:
 
     def __init__(self, session: "Session", name: str, endpoint_url: str | None = None) -> None:
         """Find the stack. Raises StackNotFound, and what AWS answers to somebody it does not know."""
-        self._client: Callable[..., Any] = partial(session.client, endpoint_url=endpoint_url)
-        self.stack = find_stack(self._client("cloudformation", config=AWS_CONFIG), name)
-        self.sqs = self._client("sqs", config=AWS_CONFIG)
-        self.s3 = self._client("s3", config=S3_CONFIG)
-        self.state = State(self._client("dynamodb", config=AWS_CONFIG), self.stack.state_table)
+        self.endpoint_url = endpoint_url
+        self._session_client: Callable[..., Any] = partial(session.client, endpoint_url=endpoint_url)
+        self.stack = find_stack(self.client("cloudformation"), name)
+        self.sqs = self.client("sqs")
+        self.s3 = self.client("s3")
+        self.state = State(self.client("dynamodb"), self.stack.state_table)
         self.recordings = Recordings(self.s3)
         self.documents = Documents(self.s3, self.stack.scorecards_bucket)
 
+    def client(self, service: str) -> Any:  # noqa: ANN401 - of any service
+        """Return a client of an AWS service."""
+        return self._session_client(service, config=S3_CONFIG if service == "s3" else AWS_CONFIG)
+
+    @property
+    def region(self) -> str:
+        """Where the stack is."""
+        return str(self.sqs.meta.region_name)
+
+    def command(self, words: str) -> str:
+        """Return a command about this stack, as somebody may type it."""
+        named = "" if self.stack.name == DEFAULT_STACK else f" --stack {self.stack.name}"
+        return f"python -m callcoach {words}{named} --region {self.region}"
+
     def assemblyai(self) -> AssemblyAI:
         """Return the account's AssemblyAI. Raises SettingsError when its key cannot be read."""
-        secrets = Secrets(self._client("secretsmanager", config=AWS_CONFIG))
+        secrets = Secrets(self.client("secretsmanager"))
         return AssemblyAI(partial(secrets.key, self.stack.assemblyai_secret), self.stack.assemblyai_url)
+
+    def forgetter(self, assemblyai: AssemblyAI | None) -> Forgetter:
+        """Return what takes away what is kept of a recording. assemblyai: None leaves it out."""
+        return Forgetter(
+            self.stack.recordings_bucket,
+            recordings=self.recordings,
+            documents=self.documents,
+            state=self.state,
+            sqs=self.sqs,
+            queue_urls=self.stack.queue_urls,
+            assemblyai=assemblyai,
+            waiting=lambda: err.print("A function works on this call. Waiting until it has ended."),
+        )
 
     def notifications(self) -> Notifications:
         """Return what reaches everybody who gets scorecards."""
-        return Notifications(self._client("sns", config=AWS_CONFIG), self.stack.outputs["ScorecardsTopicArn"])
+        return Notifications(self.client("sns"), self.stack.outputs["ScorecardsTopicArn"])
 
     def subscriptions(self, topic_arn: str) -> Subscriptions:
         """Return who gets what a topic of the stack tells."""
@@ -137,6 +171,20 @@ class Address(click.ParamType[str]):
         return value
 
 
+class Saved(click.ParamType[Environment]):
+    """An environment that was deployed from here."""
+
+    name = "name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Environment:
+        """Return what samconfig.toml says of it."""
+        try:
+            environment = read_environment(SAMCONFIG, value)
+        except ValueError as fault:
+            self.fail(f"{SAMCONFIG} cannot be read: {fault}", param, ctx)
+        return environment if environment.region else self.fail(f"{SAMCONFIG} knows no {value}", param, ctx)
+
+
 @contextmanager
 def telling_progress() -> Iterator[Progress]:
     """Show in one line of a terminal what is being done, and leave nothing behind. Elsewhere nothing is shown."""
@@ -154,13 +202,23 @@ def telling_progress() -> Iterator[Progress]:
 def about_a_stack(command: Callable[..., object]) -> Callable[..., None]:
     """Give a command the options that all have, and the deployed stack."""
 
-    @click.option("--stack", "stack_name", default="callcoach", show_default=True, help="The stack's name.")
+    @click.option("--stack", "stack_name", help=f"The stack's name. [default: {DEFAULT_STACK}]")
     @click.option("--region", help="The stack's AWS region, if it is not that of your shell.")
     @click.option("--endpoint-url", type=Address(), help="Where AWS answers, if not at its own addresses.")
+    @click.option("--environment", type=Saved(), help="The stack of this section of samconfig.toml, in its region.")
     @wraps(command)
-    def with_stack(*, stack_name: str, region: str | None, endpoint_url: str | None, **options: object) -> None:
+    def with_stack(
+        *,
+        stack_name: str | None,
+        region: str | None,
+        endpoint_url: str | None,
+        environment: Environment | None,
+        **options: object,
+    ) -> None:
+        if environment:
+            stack_name, region = stack_name or environment.stack, region or environment.region
         session = click.get_current_context().obj(region_name=region)
-        command(Deployed(session, stack_name, endpoint_url), **options)
+        command(Deployed(session, stack_name or DEFAULT_STACK, endpoint_url), **options)
 
     return with_stack
 
@@ -193,6 +251,7 @@ def printing(command: Callable[..., Answer]) -> Callable[..., None]:
         else:
             (out if out.is_terminal else _plain_out).print(answer.text, soft_wrap=isinstance(answer.text, str))
         if answer.not_done:
-            raise click.ClickException(answer.not_done)
+            click.ClickException(answer.not_done).show()
+            click.get_current_context().exit(answer.exit_code)
 
     return printed

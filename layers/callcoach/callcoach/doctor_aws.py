@@ -67,8 +67,12 @@ class AwsDoctor:
     def _recordings_bucket(self) -> Iterator[Check]:
         s3: S3Client = self._client("s3")
         bucket, name = self._stack.recordings_bucket, "recordings bucket"
-        # S3 has no word for us-east-1.
-        region = s3.get_bucket_location(Bucket=bucket).get("LocationConstraint") or "us-east-1"
+        try:
+            # S3 has no word for us-east-1.
+            region = s3.get_bucket_location(Bucket=bucket).get("LocationConstraint") or "us-east-1"
+        except s3.exceptions.NoSuchBucket:
+            yield Check(name, "problem", f"there is no {bucket}", "Make it, or name another as RecordingsBucketName.")
+            return
         if region != s3.meta.region_name:
             told = f"{bucket} lies in {region}, the stack in {s3.meta.region_name}"
             yield Check(name, "problem", told, "Use a bucket of the stack's region: its events reach no other.")

@@ -1,5 +1,6 @@
 """CloudFormation: where a deployed stack keeps its things."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,6 +24,9 @@ HOSTS = {
 }
 
 _QUEUES = ("RecordingsQueue", "RecordingsDlq", "CallbacksQueue", "CallbacksDlq")
+
+# What outlives the stack, as the template's deletion policies say.
+RETAINED = ("RecordingsBucket", "ScorecardsBucket")
 
 
 class StackNotFound(LookupError):
@@ -86,6 +90,32 @@ class Stack(msgspec.Struct, frozen=True):
     def assemblyai_secret(self) -> str:
         """The name of the secret with AssemblyAI's key."""
         return self.parameters["AssemblyAISecretName"]
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What CloudFormation knows under a name, of whatever application. status: "" where nothing is deployed."""
+
+    status: str = ""
+    parameters: dict[str, str] = {}
+    changed_at: datetime | None = None
+
+
+def standing(client: "CloudFormationClient", name: str) -> Standing:
+    """Return what is deployed under a name."""
+    try:
+        (described,) = client.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as fault:
+        if fault.response["Error"]["Code"] == "ValidationError":
+            return Standing()
+        raise
+    # Only a change set that nobody has executed.
+    if described["StackStatus"] == "REVIEW_IN_PROGRESS":
+        return Standing()
+    return Standing(
+        status=described["StackStatus"],
+        parameters={item["ParameterKey"]: item["ParameterValue"] for item in described.get("Parameters", [])},
+        changed_at=described.get("LastUpdatedTime", described["CreationTime"]),
+    )
 
 
 def find_stack(client: "CloudFormationClient", name: str) -> Stack:

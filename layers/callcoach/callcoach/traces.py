@@ -88,6 +88,11 @@ class Tracer:
             setattr(traces, kind, self._exactly(self._scorecards, document_key(kind, recording)))
         return None if traces == Traces() else traces
 
+    def written_at(self, kind: Kind, recording: str) -> datetime | None:
+        """Return when a document about a recording was written; None when there is none."""
+        listed = self._exactly(self._scorecards, document_key(kind, recording))
+        return listed.written_at if listed else None
+
     def all(self, prefix: str = "") -> dict[str, Traces]:
         """Return all recordings whose keys begin with a prefix, and all of which something is written."""
         with ThreadPoolExecutor(len(_KINDS) + 1) as pool:
