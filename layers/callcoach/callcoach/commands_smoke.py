@@ -14,7 +14,7 @@ from rich.console import Group, RenderableType
 
 from callcoach import uploads
 from callcoach.aws_faults import passing_fault, refusal
-from callcoach.backfill import COMPRESSED_BYTES_PER_SECOND, HOUR_USD
+from callcoach.backfill import COMPRESSED_BYTES_PER_SECOND
 from callcoach.calls import Call, Calls
 from callcoach.deployed import Answer, Deployed, about_a_stack, err, printing, yes_option
 from callcoach.doctor import Check, checked, checks_view
@@ -22,10 +22,12 @@ from callcoach.doctor_aws import AwsDoctor
 from callcoach.errors import CallCoachError
 from callcoach.moments import age
 from callcoach.plain_text import words
+from callcoach.pricing import SECONDS_PER_HOUR, about_usd, usual_cost
 from callcoach.published import read_scorecard
 from callcoach.queues import waiting
 from callcoach.scorecard_view import ScorecardView
 from callcoach.smoke import Stages, stages, stages_view, stuck
+from callcoach.stack import Stack
 from callcoach.status import call_view
 from callcoach.traces import Traces, silent
 from callcoach.uploads import Upload
@@ -79,7 +81,7 @@ def smoke(deployed: Deployed, *, path: Path | None, minutes: float, keep: bool, 
         raise click.ClickException(f"callcoach is paused by {pause.by}: {pause.reason}. To go on: resume.")
     if not yes:
         seconds = SAMPLE_SECONDS if path is None else upload.size_bytes / COMPRESSED_BYTES_PER_SECOND
-        click.confirm(_question(stack.name, seconds), default=True, abort=True, err=True)
+        click.confirm(_question(stack, seconds), default=True, abort=True, err=True)
     run = _Run(deployed, upload, said)
     with _telling() as tell:
         call = run.follow(tell, time.monotonic() + 60 * minutes)
@@ -163,11 +165,12 @@ def _require_sample_fits(deployed: Deployed) -> None:
         )
 
 
-def _question(stack: str, seconds: float) -> str:
-    usd = HOUR_USD * seconds / 3600
+def _question(stack: Stack, seconds: float) -> str:
+    channels = 1 if stack.parameters["RepChannel"] == "0" else 2
+    cost = usual_cost(seconds / SECONDS_PER_HOUR, stack.coach_models, stack.speech_models, channels=channels)
     return (
-        f"Send a call of {max(seconds / 60, 1):.0f} minutes through {stack}? AssemblyAI takes about"
-        f" {max(usd, 0.01):.2f} USD for it, and everybody who gets scorecards gets an e-mail."
+        f"Send a call of {max(seconds / 60, 1):.0f} minutes through {stack.name}? AssemblyAI takes {about_usd(cost)}"
+        " for it, and everybody who gets scorecards gets an e-mail."
     )
 
 
