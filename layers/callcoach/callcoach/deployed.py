@@ -105,7 +105,7 @@ class Deployed:
 
     def subscriptions(self, topic_arn: str) -> Subscriptions:
         """Return who gets what a topic of the stack tells."""
-        return Subscriptions(self._client("sns", config=AWS_CONFIG), topic_arn)
+        return Subscriptions(self.client("sns"), topic_arn)
 
     def traces(
         self, tracer: Tracer, recordings: Sequence[str], prefix: str, since: datetime | None
