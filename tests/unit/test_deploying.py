@@ -145,14 +145,16 @@ def test_make_is_told_what_it_would_not_find(changes: dict[str, str], options: s
     assert make_options(plan(**changes), is_saved=is_saved, usual_region="eu-west-1") == options
 
 
-def test_the_dashboard_is_named_where_there_is_one() -> None:
-    outputs = {"DropCommand": "aws s3 cp call.mp3 s3://calls/", "RecordingsBucketName": "calls"}
+def test_a_bucket_of_one_s_own_needs_no_patience_and_the_dashboard_has_an_address() -> None:
+    outputs = {"DropCommand": "aws s3 cp call.mp3 s3://calls/", "OperationsDashboardName": "callcoach-operations"}
     addresses = {"NotificationEmail": "a@example.com", "OperationsEmail": "b@example.com"}
     parameters = {**addresses, "RecordingsBucketName": "calls"}
 
-    told = next_steps(Stack("callcoach", parameters, {**outputs, "DashboardUrl": "https://dash"}, {}), "")
+    told = next_steps(Stack("callcoach", parameters, outputs, {}), "eu-west-1", "")
 
     assert "1. AWS has written to a@example.com (scorecards) and b@example.com (alarms)." in told
-    assert "The dashboard:  https://dash" in told
+    assert (
+        "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/callcoach-op"
+        in told
+    )
     assert "Be patient" not in told
-    assert "dashboard" not in next_steps(Stack("callcoach", parameters, outputs, {}), "")

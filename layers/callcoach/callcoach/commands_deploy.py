@@ -239,4 +239,4 @@ def _tell(plan: Plan, before: Standing, cloudformation: "CloudFormationClient", 
         return
     out.print(f"\n{plan.stack} is deployed in {plan.region}.")
     if not before.status:
-        out.print(next_steps(find_stack(cloudformation, plan.stack), options), soft_wrap=True)
+        out.print(next_steps(find_stack(cloudformation, plan.stack), plan.region, options), soft_wrap=True)

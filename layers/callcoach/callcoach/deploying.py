@@ -101,8 +101,9 @@ def make_options(plan: Plan, *, is_saved: bool, usual_region: str | None) -> str
     return f"{by_name} REGION={plan.region}" if plan.region != usual_region else by_name
 
 
-def next_steps(stack: Stack, options: str) -> str:
+def next_steps(stack: Stack, region: str, options: str) -> str:
     """Return what is left to do after a first deployment. options: as make_options says."""
+    console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#dashboards/dashboard/"
     addresses = {"NotificationEmail": "scorecards", "OperationsEmail": "alarms"}
     written = [f"{stack.parameters[name]} ({what})" for name, what in addresses.items() if stack.parameters[name]]
     steps = []
@@ -121,9 +122,8 @@ def next_steps(stack: Stack, options: str) -> str:
         f"Send a sample call through it:  make smoke{options}",
         f"Drop a call:  {stack.outputs['DropCommand']}",
         f"See what becomes of it:  make watch{options}",
+        f"Open the dashboard:  {console}{stack.outputs['OperationsDashboardName']}",
     ]
-    if "DashboardUrl" in stack.outputs:
-        steps.append(f"The dashboard:  {stack.outputs['DashboardUrl']}")
     if stack.owns_recordings_bucket:
         steps.append("Be patient at first: EventBridge takes about five minutes to know a new bucket.")
     return "\n".join(f"{number}. {step}".replace("\n", "\n   ") for number, step in enumerate(steps, start=1))
