@@ -17,7 +17,7 @@ from tests.sandbox.assemblyai.server import AssemblyAI
 from tests.sandbox.cloud import Cloud
 
 ROOT = Path(__file__).parents[2]
-SECRET = "callcoach/assemblyai"
+KEY_IS_IN = "callcoach/assemblyai"
 # Region of AssemblyAI, channel, bucket, both addresses: Enter for what stands in brackets.
 ENTERS = "\n" * 5
 
@@ -121,13 +121,13 @@ def saved(project: Path, environment: str = "default") -> dict[str, str]:
 def secret(cloud: Cloud) -> str | None:
     client = cloud.client("secretsmanager")
     try:
-        return str(client.get_secret_value(SecretId=SECRET)["SecretString"])
+        return str(client.get_secret_value(SecretId=KEY_IS_IN)["SecretString"])
     except client.exceptions.ResourceNotFoundException:
         return None
 
 
 def make_secret(cloud: Cloud, key: str = KEY) -> None:
-    cloud.client("secretsmanager").create_secret(Name=SECRET, SecretString=key)
+    cloud.client("secretsmanager").create_secret(Name=KEY_IS_IN, SecretString=key)
 
 
 def test_the_first_deployment_asks_little_makes_the_secret_and_says_what_comes_next(
@@ -216,11 +216,11 @@ def test_with_yes_nothing_is_asked_and_nothing_saved(
 @pytest.mark.parametrize(
     "case",
     [
-        (["--yes"], "", f"aws secretsmanager create-secret --region eu-west-1 --name {SECRET}"),
-        ([], f"{ENTERS}\n", f"aws secretsmanager create-secret --region eu-west-1 --name {SECRET}"),
+        (["--yes"], "", f"aws secretsmanager create-secret --region eu-west-1 --name {KEY_IS_IN}"),
+        ([], f"{ENTERS}\n", f"aws secretsmanager create-secret --region eu-west-1 --name {KEY_IS_IN}"),
         ([], f"{ENTERS}another-key\n", "Put a valid key into the secret"),
         ([], f"{ENTERS}two words\n", "holds something else than a key"),
-        (["--dry-run"], "", f"there is no {SECRET} in eu-west-1"),
+        (["--dry-run"], "", f"there is no {KEY_IS_IN} in eu-west-1"),
         (["--yes", "--set", "CoachModel=claude-1"], "", "claude-1 is not in AssemblyAI's list"),
         (["--yes", "--set", "RecordingsBucketName=nobodys"], "", "there is no nobodys"),
     ],

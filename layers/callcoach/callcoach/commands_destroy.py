@@ -92,7 +92,7 @@ def _told(deployed: Deployed, queues: dict[str, Waiting]) -> str:
     stack = deployed.stack
     given_up = sum(queues[queue].visible + queues[queue].hidden for queue in _DEAD_LETTERS)
     lines = [
-        "goes:   functions, queues, webhook and its keys, state table, topics and who subscribed, alarms, logs",
+        "goes:   functions, queues, webhook, state table, topics and who subscribed, alarms, dashboard, logs",
         f"goes:   what was given up and waits to be redriven: {given_up or 'no'} message{'' if given_up == 1 else 's'}",
     ]
     kept = {"RecordingsBucket": "RecordingsRetentionDays", "ScorecardsBucket": "ScorecardsRetentionDays"}
