@@ -86,10 +86,10 @@ def _import_ahead(package: str, roots: Sequence[str]) -> None:
 def _read_descriptions_ahead() -> None:
     """Let all processes share the descriptions of AWS's services, which else each reads and parses for itself."""
     read = cache(partial(JSONFileLoader.load_file, JSONFileLoader()))
-    JSONFileLoader.load_file = lambda _, path: read(path)  # type: ignore[method-assign]
+    JSONFileLoader.load_file = lambda _, path: read(path)  # type: ignore[method-assign, assignment]
     session = boto3.session.Session(region_name="us-east-1")
     for service in _SERVICES:
-        session.client(service)
+        session.client(service)  # type: ignore[call-overload]
 
 
 def _reap(running: dict[int, int]) -> None:
