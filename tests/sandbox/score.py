@@ -70,7 +70,7 @@ def score(paths: Sequence[Path], out: Path, overrides: Mapping[str, str]) -> int
     account = Account(_KEY, chat_requests_per_minute=_UNLIMITED)
     rows: list[Row] = []
     with AssemblyAI(_KEY, account=account) as stand_in:
-        settings = _settings(stand_in.url)
+        settings = default_settings(stand_in.url)
         client = Client(lambda *, fresh=False: _KEY, stand_in.url, stand_in.url)
         for number, (name, file) in enumerate(files, start=1):
             _progress(number, len(files), name)
@@ -97,7 +97,7 @@ def _files(paths: Sequence[Path]) -> Iterator[tuple[str, Path]]:
             yield path.stem, path
 
 
-def _settings(url: str) -> Settings:
+def default_settings(url: str) -> Settings:
     """Return what template.yaml sets by default, with nothing of AWS in it."""
     return Settings(
         assemblyai_secret_name="",
@@ -124,10 +124,9 @@ def _settings(url: str) -> Settings:
     )
 
 
-def _score_file(
-    name: str, transcript: Transcript, settings: Settings, client: Client, overrides: Mapping[str, str]
-) -> Scored:
-    submission = Submission(
+def submission_of(name: str, transcript: Transcript, details: CallDetails) -> Submission:
+    """Return the record that a transcript would have, had it been asked for."""
+    return Submission(
         bucket="",
         recording=name,
         etag="",
@@ -137,9 +136,15 @@ def _score_file(
         submitted_at="2000-01-01T00:00:00Z",
         overdue_after_seconds=0,
         deadline_at="9999-12-31T00:00:00Z",
-        call=CallDetails(),
+        call=details,
         asked={},
     )
+
+
+def _score_file(
+    name: str, transcript: Transcript, settings: Settings, client: Client, overrides: Mapping[str, str]
+) -> Scored:
+    submission = submission_of(name, transcript, CallDetails())
     require_finished(transcript, submission, overdue=False)
     if not overrides and transcript.identification is None:
         transcript = identified(transcript, _identification(transcript))

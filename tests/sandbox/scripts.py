@@ -27,7 +27,7 @@ def read_script(file: Path) -> dict[str, Any]:
     return tomllib.loads(file.read_text("utf-8"))
 
 
-def sample_of(script: Mapping[str, Any]) -> dict[str, Any]:
+def sample_of(script: Mapping[str, Any], ms_per_character: int = MS_PER_CHARACTER) -> dict[str, Any]:
     """Return the results of a completed transcript, as a sample call's `transcript.json` holds them."""
     blank = "" if script.get("language_code") == "ja" else " "
     utterances: list[dict[str, Any]] = []
@@ -40,7 +40,7 @@ def sample_of(script: Mapping[str, Any]) -> dict[str, Any]:
         for line in turn["text"]:
             mark, _, rest = line.partition(" ")
             sentence = rest if mark in _SENTIMENTS else line
-            spoken = [{**word, "speaker": turn["speaker"]} for word in _spoken(sentence, at_ms)]
+            spoken = [{**word, "speaker": turn["speaker"]} for word in _spoken(sentence, at_ms, ms_per_character)]
             rows.append(
                 {
                     "text": sentence,
@@ -75,10 +75,10 @@ def sample_of(script: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _spoken(sentence: str, at_ms: int) -> Iterator[dict[str, Any]]:
+def _spoken(sentence: str, at_ms: int, ms_per_character: int) -> Iterator[dict[str, Any]]:
     for word in _WORD.findall(sentence):
         unspaced = len(re.findall(rf"[{_UNSPACED}]", word))
-        end_ms = at_ms + unspaced * MS_PER_UNSPACED_CHARACTER + (len(word) - unspaced) * MS_PER_CHARACTER
+        end_ms = at_ms + unspaced * MS_PER_UNSPACED_CHARACTER + (len(word) - unspaced) * ms_per_character
         yield {"text": word, "start": at_ms, "end": end_ms, "confidence": CONFIDENCE}
         # The step to the next word takes as long as a letter.
-        at_ms = end_ms if unspaced else end_ms + MS_PER_CHARACTER
+        at_ms = end_ms if unspaced else end_ms + ms_per_character
