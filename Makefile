@@ -12,7 +12,7 @@ SHELL := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench faults lint audit format build lock deploy smoke destroy status watch show submit redrive rescore subscribe doctor trends forget pause resume clean
+.PHONY: help setup demo test bench calibrate faults lint audit format build lock deploy smoke destroy status watch show submit redrive rescore subscribe doctor trends forget pause resume clean
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ faults: .venv/installed ## break every request of the functions in every way; ma
 
 bench: .venv/bench-installed ## print the tables of measurements; make bench ONLY=evidence
 	.venv/bin/python -m tests.benchmarks $(ONLY)
+
+calibrate: .venv/installed ## ask a real model about calls with expected levels; make calibrate OPTIONS="--model ..."
+	@.venv/bin/python -m tests.calibration $(OPTIONS)
 
 lint: .venv/installed ## check format, style, types and template
 	.venv/bin/python -m ruff format --check .

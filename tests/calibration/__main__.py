@@ -82,7 +82,7 @@ def main(arguments: Sequence[str], *, api_key: str, answer: Callable[[str], str]
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.calibration",
-        description="Ask a real language model about the calls of tests/data/calibration, as ScorecardFunction does, and"
+        description="Ask a real language model about the calls of tests/data/calibration as ScorecardFunction does, and"
         " print how far its levels agree with the expected ones. What was answered before is not paid for again.",
     )
     parser.add_argument("--model", default=DEFAULT_MODEL, help=f"of LLM Gateway ({DEFAULT_MODEL})")

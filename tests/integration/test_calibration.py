@@ -53,7 +53,7 @@ def test_every_call_is_judged_and_nothing_is_paid_for_twice(tmp_path: Path, caps
 
 
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    """What was answered before the account was refused is kept and used."""
+    """What was answered before LLM Gateway went down is kept and used."""
     answered = 3
     faults = itertools.chain(itertools.repeat(None, answered), itertools.repeat("server_error"))
     with AssemblyAI(KEY, account=account(coach_faults=faults)) as service, pytest.MonkeyPatch.context() as patch:
