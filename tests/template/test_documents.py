@@ -183,7 +183,15 @@ NO_FILES = re.compile(
     r"|dana-reyes/.*|callcoach/(assemblyai)?|AWS/.*|.*<.*|s3://.*|https?://.*|[\d.,]+/[\d.,]+|/.*|my-call\.mp3|call\.mp3"
     r"|functions/<lambda>/|\.txt|\.in|requirements-\*\.in"
 )
-BESIDE = ["", "functions/scorecard", "layers/callcoach/callcoach", ".github", "tests/template", "tests/benchmarks"]
+BESIDE = [
+    "",
+    "functions/scorecard",
+    "functions/scorecard/templates",
+    "layers/callcoach/callcoach",
+    ".github",
+    "tests/template",
+    "tests/benchmarks",
+]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
