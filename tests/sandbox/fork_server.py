@@ -86,7 +86,7 @@ def _import_ahead(package: str, roots: Sequence[str]) -> None:
 def _read_descriptions_ahead() -> None:
     """Let all processes share the descriptions of AWS's services, which else each reads and parses for itself."""
     read = cache(partial(JSONFileLoader.load_file, JSONFileLoader()))
-    JSONFileLoader.load_file = lambda _, path: read(path)  # type: ignore[method-assign, assignment]
+    JSONFileLoader.load_file = lambda _, path: read(path)  # type: ignore[assignment, method-assign]
     session = boto3.session.Session(region_name="us-east-1")
     for service in _SERVICES:
         session.client(service)  # type: ignore[call-overload]
