@@ -1,7 +1,7 @@
 """The requests that one call costs, warm and when nothing goes wrong, each with its reason."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tests.benchmarks._table import Row, Table
 from tests.integration.stack import OTHER_SOUND, SOUND, running_stack
@@ -49,13 +49,15 @@ REASONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def requests_of_a_call() -> Mapping[str, Counter[str]]:
+def requests_of_a_call(callbacks: Sequence[str] = ("completed",)) -> Mapping[str, Counter[str]]:
     """Return how often each warm function sent each request, for one call that nothing goes wrong with."""
     with running_stack(invoke=False, delay_seconds=0.05) as stack:
         # What the first call finds cold is warm for the second.
         stack.callback("completed", stack.transcribed("first.ogg", OTHER_SOUND.read_bytes()))
         with Interference(stack.cloud, stack.stand_in, lambda _: None) as interference:
-            stack.callback("completed", stack.transcribed("second.ogg", SOUND.read_bytes()))
+            transcript_id = stack.transcribed("second.ogg", SOUND.read_bytes())
+            for status in callbacks:
+                stack.callback(status, transcript_id)
         return {
             function: Counter(effect.what for effect in interference.seen if effect.function == function)
             for function in REASONS

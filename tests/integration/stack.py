@@ -108,6 +108,11 @@ class Stack:
 
     def callback(self, status: str, transcript_id: str, *, key: str | None = None, receive_count: int = 1) -> Any:
         """Run ScorecardFunction on events/callback_<status>.json about a transcript, of the recording that it names."""
+        event = self.callback_event(status, transcript_id, key=key, receive_count=receive_count)
+        return self.cloud.invoke("ScorecardFunction", event)
+
+    def callback_event(self, status: str, transcript_id: str, *, key: str | None = None, receive_count: int = 1) -> Any:
+        """Return events/callback_<status>.json about a transcript, of the recording that it names."""
         event = json.loads((EVENTS / f"callback_{status}.json").read_text("utf-8"))
         record = event["Records"][0]
         record["body"] = json.dumps({"transcript_id": transcript_id, "status": status})
@@ -115,7 +120,7 @@ class Stack:
         record["messageAttributes"]["recording"]["stringValue"] = (
             encode_key(key) if key else self._named_recording(transcript_id)
         )
-        return self.cloud.invoke("ScorecardFunction", event)
+        return event
 
     def _named_recording(self, transcript_id: str) -> str:
         """Return what the webhook's address of a job names."""
