@@ -19,7 +19,14 @@ from callcoach.assemblyai import (
 )
 from callcoach.aws_faults import passing_fault
 from callcoach.documents import Failure, Override, Submission, encode
-from callcoach.errors import NotFinished, PermanentError, Postponed, RateLimited, RequestRefused
+from callcoach.errors import (
+    NotFinished,
+    PermanentError,
+    Postponed,
+    RateLimited,
+    RequestRefused,
+    TransientError,
+)
 from callcoach.failures import Failures
 from callcoach.idempotency import Outcome
 from callcoach.names import scoring_id
@@ -417,7 +424,13 @@ class Scorer:
     def _transcript_and_speakers(self, run: _Run) -> _Heard:
         """Ask for both side by side: neither needs the other's answer, and the second takes seconds."""
         asked = run.pool.submit(self._identify, run)
-        transcript = run.assemblyai.transcript(run.submission.transcript_id)
+        try:
+            transcript = run.assemblyai.transcript(run.submission.transcript_id)
+        except TransientError:
+            # Of two faults, the one that may have been paid for is counted.
+            if getattr(asked.exception(), "maybe_paid", False):
+                asked.result()
+            raise
         # Who speaks in a transcript that is not there yet, or never will be, does not matter.
         return _Heard(transcript, asked.result() if transcript.status == "completed" else None)
 

@@ -21,7 +21,7 @@ from callcoach.documents import document_key, encode_key
 from scorecard.pipeline import LOOKS_FOR_RECORD
 
 SECURITY = Path(__file__).parents[2] / ".github" / "SECURITY.md"
-SENT_OR_WRITTEN = ("mail", "log")
+SENT_OR_WRITTEN = ("mail", "message", "log")
 KINDS = ("submissions", "transcripts", "replies", "reports", "scorecards", "failures", "overrides")
 QUEUES = ("RecordingsQueue", "RecordingsDlq", "CallbacksQueue", "CallbacksDlq")
 
@@ -57,7 +57,7 @@ def scored(stack: Stack, key: str, sound: bytes | None = None) -> str:
 
 
 def kept(stack: Stack) -> list[Place]:
-    """Return what is kept at the moment, but for e-mails and logs, which stay, and the hash of what was forgotten."""
+    """Return what is kept at the moment, but for what was sent and logs, which stay, and the hash of what was forgotten."""
     return [
         place
         for place in places(stack.cloud)
