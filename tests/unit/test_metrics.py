@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from tests.unit.examples import (
     utterance,
     utterance_lists,
 )
+from tests.unit.growth import FOUR_TIMES, times_as_long
 
 from callcoach.transcript import Utterance
 from scorecard.english import TRACKERS, Tracker
@@ -839,10 +839,10 @@ def test_metrics_of_a_sample_are_those_that_can_be_heard_in_it() -> None:
 
 
 def test_work_grows_with_the_call() -> None:
-    """A call of ten hours is measured in seconds."""
-    said = conversation(*[("A", f"{QUESTION} {ANSWER}"), ("B", ANSWER)] * 4000)
-    started = perf_counter()
-    measured(said)
-    heard(said)
-    talk(said, duration_ms=said[-1].end_ms)
-    assert perf_counter() - started < 5
+    def measure(said: list[Utterance]) -> None:
+        measured(said)
+        heard(said)
+        talk(said, duration_ms=said[-1].end_ms)
+
+    short, long = (conversation(*[("A", f"{QUESTION} {ANSWER}"), ("B", ANSWER)] * times) for times in (500, 2000))
+    assert times_as_long(measure, short, long) < FOUR_TIMES

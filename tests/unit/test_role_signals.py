@@ -1,6 +1,5 @@
 """What the words say about who is the rep."""
 
-import time
 import tomllib
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from tests.benchmarks.roles import (
     written_case,
 )
 from tests.unit.examples import REP_AND_CUSTOMER, SAMPLE_CALLS, conversation, moved, utterance_lists
+from tests.unit.growth import FOUR_TIMES, times_as_long
 
 import scorecard.role_signals
 from callcoach.transcript import Utterance
@@ -219,13 +219,10 @@ def test_questions_answered_in_the_same_breath_are_two_people(merged: int, apart
 def test_work_grows_with_the_words(text: str) -> None:
     """Text that begins many signals and ends none costs no more than twice as much when there is twice as much."""
 
-    def seconds(times: int) -> float:
-        started = time.perf_counter()
+    def look(times: int) -> None:
         text_signals(conversation(("A", text * times), ("B", "Mm.")), REP_AND_CUSTOMER, english=True, **NAMES)
-        return time.perf_counter() - started
 
-    seconds(100)
-    assert min(seconds(4000) for _ in range(3)) < 8 * min(seconds(1000) for _ in range(3)) + 0.05
+    assert times_as_long(look, 1000, 4000) < FOUR_TIMES
 
 
 def test_table_has_a_line_for_every_state_of_every_call() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import exp, log
@@ -38,6 +37,7 @@ from tests.unit.examples import (
     sample_transcript,
     utterance_lists,
 )
+from tests.unit.growth import FOUR_TIMES, times_as_long
 
 from callcoach.documents import encode
 from callcoach.transcript import SentimentRow, Utterance, Word, decode_transcript, timed_rows
@@ -785,11 +785,11 @@ def test_any_rows_can_be_read(rows: list[SentimentRow], utterances: list[Utteran
     assert len(usable_rows(reading.placed, speech_of(utterances))) <= len(reading.placed)
 
 
-def ten_hours() -> tuple[list[Utterance], list[SentimentRow]]:
+def hours_of(hours: int) -> tuple[list[Utterance], list[SentimentRow]]:
     said = [
         Utterance(said.speaker, said.text, 8000 * index, 8000 * index + 7000, said.words)
         for index, said in enumerate(
-            conversation(*[("A", "yes"), ("B", "we plan all of this by hand and on paper")] * 2250)
+            conversation(*[("A", "yes"), ("B", "we plan all of this by hand and on paper")] * 225 * hours)
         )
     ]
     draw = random.Random(10)
@@ -807,19 +807,20 @@ def ten_hours() -> tuple[list[Utterance], list[SentimentRow]]:
     ],
     ids=["timed", "untimed and never said", "untimed"],
 )
-def test_ten_hours_take_no_time(rows_from: Any) -> None:
-    said, rows = ten_hours()
-    started = time.perf_counter()
-    read_sentiment(timed_rows(rows_from(said, rows), said), said, REP_AND_CUSTOMER)
-    assert time.perf_counter() - started < 5
+def test_work_grows_with_the_call(rows_from: Any) -> None:
+    def read(call: tuple[list[Utterance], list[SentimentRow]]) -> None:
+        said, rows = call
+        read_sentiment(timed_rows(rows_from(said, rows), said), said, REP_AND_CUSTOMER)
+
+    assert times_as_long(read, hours_of(2), hours_of(8)) < FOUR_TIMES
 
 
-@pytest.mark.parametrize("scores", [[1, -2] * 50_000, [2, -1] * 50_000, [*[1, -2] * 25_000, *[2, -1] * 25_000]])
-def test_segments_of_any_scores_take_no_time(scores: list[int]) -> None:
+@pytest.mark.parametrize("first", [[1, -2], [2, -1]])
+@pytest.mark.parametrize("then", [[], [1, -2], [2, -1]])
+def test_work_grows_with_the_scores(first: list[int], then: list[int]) -> None:
     """Falling and rising sums, which each make one of the two searches long, and what follows one on the other."""
-    started = time.perf_counter()
-    maximal_segments(scores)
-    assert time.perf_counter() - started < 2
+    few, many = ([*first * times, *then * times] for times in (2_000, 8_000))
+    assert times_as_long(maximal_segments, few, many) < FOUR_TIMES
 
 
 def test_tables_are_printed() -> None:
