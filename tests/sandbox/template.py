@@ -4,11 +4,12 @@ Nothing here talks to AWS. What CloudFormation would refuse is refused, and what
 refused by name instead of being passed over.
 """
 
+import copy
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def read(
     `edit` may change the parsed template before the transform. The folders that CodeUri and ContentUri name
     come back beside the document, by the object key that the transformed template has in their place.
     """
-    document = yaml_parse(path.read_text(encoding="utf-8"))
+    document = copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
     if edit is not None:
         edit(document)
     artifacts = _take_artifacts(document, path.parent)
@@ -151,6 +152,10 @@ def read(
         reasons = "; ".join(cause.message for cause in error.causes)
         raise TemplateError(f"{error.message} {reasons}") from error
     return transformed, artifacts
+
+
+# Many stacks of a test run are made of the same template.
+_parsed = lru_cache(maxsize=4)(yaml_parse)
 
 
 def _take_artifacts(document: dict[str, Any], folder: Path) -> dict[str, Path]:
