@@ -23,7 +23,7 @@ demo: .venv/installed ## score the sample calls in a cloud on this machine; look
 	.venv/bin/python -m tests.sandbox demo --out out $(if $(RECORDING),--recording "$(RECORDING)")
 
 test: .venv/installed ## run the tests
-	.venv/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	.venv/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 faults: .venv/installed ## break every request of the functions in every way; make faults ONLY='scored:submit:*'
 	.venv/bin/python -m tests.faults $(if $(ONLY),--only '$(ONLY)') $(OPTIONS)

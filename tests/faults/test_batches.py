@@ -1,0 +1,13 @@
+"""A short run of `make faults`: one batch in a storm."""
+
+from tests.faults.batch import play_batch
+from tests.faults.stage import stage
+
+SEED = 20261125
+
+
+def test_batch_in_a_storm_comes_out_whole() -> None:
+    with stage() as set_up:
+        report = play_batch(set_up, SEED, recordings=6)
+    assert report.faults > 0
+    assert not report.troubles, report
