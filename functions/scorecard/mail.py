@@ -1,14 +1,13 @@
 """The e-mail about a call: plain text that holds everything a manager acts on. Pure."""
 
 import re
-import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from callcoach.documents import Failure, document_key
 from callcoach.notifications import NOTIFICATION_VERSION, CallTold, Notification, StoredAt, one_sentence
-from callcoach.plain_text import ascii_text, clipped, printable, unicode_text, without_links
+from callcoach.plain_text import ascii_text, clipped, columns, printable, unicode_text, without_links, wrapped
 from scorecard.phrases import (
     call_facts,
     call_length,
@@ -38,7 +37,6 @@ from scorecard.phrases import (
 )
 from scorecard.rendering import environment
 from scorecard.scorecard import Coaching, Scorecard
-from scorecard.tokens import UNSPACED
 
 if TYPE_CHECKING:
     import jinja2
@@ -54,8 +52,6 @@ _SUBJECT_WHO_CHARACTERS = 50
 
 # No line ends between a number and its unit.
 _UNIT = re.compile(r"(\d) (h|min|s|ms)\b")
-# What may begin a line: a word, or a character of a script without spaces with the marks behind it.
-_PIECE = re.compile(rf"( *)({UNSPACED.pattern}(?:(?!{UNSPACED.pattern})[^\w ])*|(?:(?!{UNSPACED.pattern})[^ ])+)")
 
 _UNCOACHABLE = frozenset(("too_short", "one_side_only", "poor_transcript", "too_long_for_coach", "not_a_sales_call"))
 
@@ -177,40 +173,14 @@ def _quoted(text: str, limit: int) -> str:
 
 
 def _fill(text: str, first: str = "", rest: str = "", *, limit: int = 240) -> str:
-    return _wrapped(_UNIT.sub("\\1\x1f\\2", _short(text, limit)), first, rest).replace("\x1f", " ")
+    return wrapped(_UNIT.sub("\\1\x1f\\2", _short(text, limit)), MAIL_COLUMNS, first, rest).replace("\x1f", " ")
 
 
 def _short(text: str, limit: int) -> str:
     """Return text without links, cut to about that many columns: a wide character says more than a narrow one."""
     plain = unicode_text(text)
-    characters = limit * len(plain) // max(_columns(plain), len(plain), 1) if plain else limit
+    characters = limit * len(plain) // max(columns(plain), len(plain), 1) if plain else limit
     return clipped(without_links(clipped(plain, characters)), characters)
-
-
-def _wrapped(text: str, first: str, rest: str) -> str:
-    """Return text in lines of the mail's width. first and rest: how the first line and the others begin."""
-    lines, indent = [], first
-    line = ""
-    for blanks, word in _PIECE.findall(text):
-        # A word that is wider than a line is broken anywhere.
-        pieces = [word] if _columns(rest + word) <= MAIL_COLUMNS else list(word)
-        for number, piece in enumerate(pieces):
-            longer = f"{line}{blanks if line and not number else ''}{piece}"
-            if line and _columns(indent + longer) > MAIL_COLUMNS:
-                lines.append(indent + line)
-                indent, longer = rest, piece
-            line = longer
-    return "\n".join([*lines, indent + line])
-
-
-def _columns(text: str) -> int:
-    """Return how many columns a text takes: two for each wide character, none for a mark."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.category(character)[0] == "M" else 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        for character in text
-    )
 
 
 @cache

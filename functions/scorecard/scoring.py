@@ -373,7 +373,7 @@ def _warnings(call: MeasuredCall, coaching: Coaching | None) -> list[Notice]:
         found.append(Notice(code="no_sentiment", text=text))
     if coaching and coaching.language != "en":
         language = language_name(coaching.language)
-        text = f"The words that coaching avoids are known in English only; this one, in {language}, was not searched."
+        text = f"Words that coaching avoids are known in English only: prose in {language} was not searched for any."
         found.append(Notice(code="wording_not_checked", text=text))
     if coaching and len(coaching.suggestions) < 3:
         text = "Fewer than three suggestions rest on words that were really said."

@@ -106,7 +106,10 @@ def test_every_name_has_one_mail_and_no_name_is_logged(set_up: Stage, scored: Ma
     about = [mail for mail in cloud.mails() if mail.attributes["outcome"] == "numbers_only"]
     logs = "".join(cloud.logs(function) for function in ("SubmitFunction", "ScorecardFunction"))
     assert len(about) >= len(scored) == len(KEYS)
-    assert all(mail.message.isascii() and "evil.com" not in mail.message.split("https://")[0] for mail in about)
+    assert all(
+        mail.message.replace("\n", "").isprintable() and "evil.com" not in mail.message.split("https://")[0]
+        for mail in about
+    )
     assert "Traceback" not in logs
     assert not [key for key in KEYS if json.dumps(key)[1:-1] in logs or key in logs]
     assert all(cloud.queue_depth(queue) == 0 for queue in ("RecordingsDlq", "CallbacksDlq", "RecordingsQueue"))

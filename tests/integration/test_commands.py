@@ -29,10 +29,11 @@ def test_help_names_every_command() -> None:
         assert command in answer.stdout
 
 
-def test_demo_scores_the_samples_and_lays_everything_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--languages"]], ids=["english", "others"])
+def test_demo_scores_the_samples_and_lays_everything_out(tmp_path: Path, options: list[str]) -> None:
     out = tmp_path / "out"
     answer = subprocess.run(
-        [sys.executable, "-m", "tests.sandbox", "demo", "--out", str(out)],
+        [sys.executable, "-m", "tests.sandbox", "demo", "--out", str(out), *options],
         cwd=ROOT,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
         capture_output=True,
@@ -41,7 +42,7 @@ def test_demo_scores_the_samples_and_lays_everything_out(tmp_path: Path) -> None
     )
 
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    samples = len([folder for folder in CALLS.iterdir() if (folder / "script.toml").is_file()])
+    samples = len(list(CALLS.parent.glob("languages/*.toml") if options else CALLS.glob("*/script.toml")))
     assert samples >= 3
     for kind, suffix in (("scorecards", "json"), ("reports", "html"), ("transcripts", "json"), ("mail", "txt")):
         assert len(list((out / kind).rglob(f"*.{suffix}"))) == samples, kind

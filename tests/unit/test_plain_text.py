@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.growth import FOUR_TIMES, times_as_long
 
-from callcoach.plain_text import NAME_CHARACTERS, ascii_text, base_name, clipped, printable, without_links
+from callcoach.plain_text import (
+    NAME_CHARACTERS,
+    ascii_text,
+    base_name,
+    clipped,
+    columns,
+    printable,
+    unicode_text,
+    without_links,
+    wrapped,
+)
 
 
 @given(st.text())
@@ -83,3 +93,40 @@ def test_links_are_looked_for_in_one_pass(part: str) -> None:
 )
 def test_file_has_a_name_whatever_its_key(key: str, name: str) -> None:
     assert base_name(key) == name
+
+
+@given(st.text(max_size=200))
+def test_any_text_keeps_its_letters_on_one_line(text: str) -> None:
+    plain = unicode_text(text)
+    assert plain.isprintable()
+    assert unicode_text(plain) == plain
+    assert plain.isascii() or not text.isascii()
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("für die Größe", "für die Größe"),
+        ("“それは高い”です", '"それは高い"です'),
+        ("a\u202eb\u200bc\u2066d", "abcd"),
+        ("evil\uff0ecom and evil\u2024com", "evil.com and evil.com"),
+        ("a" + "\u0301" * 9, "\u00e1\u0301\u0301\u0301"),
+        ("ปีละ\tเท่าไหร่", "ปีละ เท่าไหร่"),
+    ],
+)
+def test_what_turns_hides_or_stacks_is_dropped(text: str, plain: str) -> None:
+    assert unicode_text(text) == plain
+
+
+@given(st.text(max_size=300), st.integers(0, 8))
+def test_lines_are_no_wider_than_they_may_be_and_lose_nothing(text: str, indent: int) -> None:
+    plain = unicode_text(text)
+    lines = wrapped(plain, 40, " " * indent, " " * (indent // 2)).split("\n")
+    assert all(columns(line) <= 40 for line in lines)
+    assert "".join("".join(lines).split()) == "".join(plain.split())
+
+
+def test_chinese_and_japanese_are_cut_between_characters_and_korean_at_blanks() -> None:
+    assert wrapped("価格の話です。次に進みます。", 12) == "価格の話で\nす。次に進み\nます。"
+    assert wrapped("가격 이야기를 합시다", 12) == "가격\n이야기를\n합시다"
+    assert wrapped("x" * 25, 10) == "x" * 10 + "\n" + "x" * 10 + "\n" + "x" * 5

@@ -6,7 +6,7 @@
     documents       the names of what lies in the scorecards bucket, and the records both functions share
     resubmission    putting a recording back that AssemblyAI could not fetch
     languages       AssemblyAI's codes of languages, and what it does in which
-    plain_text      text for e-mails: ASCII, clipped, without links
+    plain_text      text for e-mails: clipped, in lines, without links
     pricing         what a call costs, by the list in prices.toml
 
     work            working through a Lambda event: what each error comes to

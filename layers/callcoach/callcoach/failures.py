@@ -1,12 +1,11 @@
 """A call without a scorecard: the record in failures/ and the e-mail that says why."""
 
-import textwrap
 from urllib.parse import quote
 
 from callcoach.documents import CallDetails, Failure, encode
 from callcoach.notifications import NOTIFICATION_VERSION, CallTold, Notification, Notifications, StoredAt, one_sentence
 from callcoach.observability import count, logger
-from callcoach.plain_text import ascii_text, base_name, clipped, printable, without_links
+from callcoach.plain_text import ascii_text, base_name, clipped, printable, unicode_text, without_links, wrapped
 from callcoach.storage import Documents
 
 
@@ -77,9 +76,9 @@ def failure_mail(failure: Failure, where: str) -> tuple[str, str]:
         f"Recording: {failure.recording}",
     ]
     # What a service says about a fault may be long.
-    plain = [without_links(clipped(ascii_text(line), 1500)) for line in lines]
+    plain = [without_links(clipped(unicode_text(line), 1500)) for line in lines]
     if ascii_text(failure.recording) != failure.recording:
-        # Several names may read the same in ASCII. A key has at most 1,024 bytes, and a dot may make a link.
+        # Several names may look the same. A key has at most 1,024 bytes, and a dot may make a link.
         plain.append(f"Its name as links have it: {quote(failure.recording).replace('.', '%2E')}")
-    text = "\n".join(textwrap.fill(line, 72, break_on_hyphens=False) for line in plain)
+    text = "\n".join(wrapped(line, 72) for line in plain)
     return f"No call review: {name}: {failure.reason.replace('_', ' ')}", f"{text}\n"

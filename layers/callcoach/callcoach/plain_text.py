@@ -21,6 +21,11 @@ _UNICODE = str.maketrans(_PUNCTUATION | {"\u2026": "..."} | dict.fromkeys("\u202
 # More marks on one letter than any language writes reach into other lines.
 _MOST_MARKS = 3
 
+# What may begin a line: a character of Chinese or Japanese with what ends something behind it, or all up to a blank.
+_CHINESE_OR_JAPANESE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
+_ENDS = "\u3001\u3002\u300d\u300f\u3011\u30fc\uff01\uff09\uff0c\uff0e\uff1f"
+_PIECE = re.compile(rf"( *)([{_CHINESE_OR_JAPANESE}][{_ENDS},.!?:;)\"']*|[^ {_CHINESE_OR_JAPANESE}]+)")
+
 # Suffixes of files that are no top-level domains.
 _FILES = "aac|aiff?|amr|csv|docx?|flac|html|jpe?g|json|ogg|opus|pdf|png|txt|wav|webm|wma|xlsx?"
 # What mail programs turn into links: www., or labels and a last one of letters. Each label is looked at once, so that
@@ -60,6 +65,45 @@ def unicode_text(text: str) -> str:
         elif marks <= _MOST_MARKS:
             kept.append(character)
     return " ".join("".join(kept).split())
+
+
+def columns(text: str) -> int:
+    """Return how many columns a text takes: two for each wide character, none for a mark."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(character)[0] == "M" else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
+
+
+def wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
+    """Return text in lines of so many columns, cut at blanks. first and rest: how the first line and the others begin.
+
+    Chinese and Japanese are cut between characters, before no mark that ends something; what is wider than a line
+    is cut anywhere.
+    """
+    lines, indent, line = [], first, ""
+    for blanks, word in _PIECE.findall(text):
+        pieces = [word] if columns(rest + word) <= width else _letters(word)
+        for number, piece in enumerate(pieces):
+            longer = f"{line}{blanks if line and not number else ''}{piece}"
+            if line and columns(indent + longer) > width:
+                lines.append(indent + line)
+                indent, longer = rest, piece
+            line = longer
+    return "\n".join([*lines, indent + line])
+
+
+def _letters(word: str) -> list[str]:
+    """Return the letters of a word, each with its marks."""
+    letters: list[str] = []
+    for character in word:
+        if letters and unicodedata.category(character)[0] == "M":
+            letters[-1] += character
+        else:
+            letters.append(character)
+    return letters
 
 
 def printable(text: str, limit: int = NAME_CHARACTERS) -> str:

@@ -1,6 +1,5 @@
 """What became of recordings that were submitted quietly: one e-mail instead of one for each."""
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,7 +7,7 @@ import msgspec
 
 from callcoach.calls import Call
 from callcoach.notifications import NOTIFICATION_VERSION, Counts, Notification
-from callcoach.plain_text import ascii_text, clipped, without_links, words
+from callcoach.plain_text import clipped, unicode_text, without_links, words, wrapped
 
 _COLUMNS = 72
 # What is listed of a kind; SNS takes 256 kB, and people read a page.
@@ -45,7 +44,7 @@ def summarised(calls: Sequence[Call], statuses: Mapping[str, str], gone: Sequenc
 
 
 def summary_mail(summary: Summary, bucket: str) -> tuple[str, str]:
-    """Return the subject and the text of the e-mail: ASCII, 72 columns. bucket: where the scorecards lie."""
+    """Return the subject and the text of the e-mail: 72 columns. bucket: where the scorecards lie."""
     scored, failed = sum(summary.scored.values()), sum(map(len, summary.failed.values()))
     text = "\n".join(_paragraphs(summary, scored, failed, bucket))
     return f"Call reviews: {scored} scored, {failed} not", f"{text}\n"
@@ -98,10 +97,7 @@ def _listed(names: Sequence[str]) -> Iterator[str]:
 
 
 def _filled(text: str, indent: str = "") -> str:
-    plain = without_links(clipped(ascii_text(text), 300))
-    return textwrap.fill(
-        plain, _COLUMNS, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
-    )
+    return wrapped(without_links(clipped(unicode_text(text), 300)), _COLUMNS, indent, f"{indent}  ")
 
 
 def _counted(recordings: int) -> str:
