@@ -26,13 +26,15 @@ class Replies(msgspec.Struct, frozen=True):
 class Earlier(msgspec.Struct, frozen=True):
     """The scorecard, if it is written; else who speaks, and what the coach has answered so far.
 
-    transcript: as it is stored, in turns and with who speaks; of a call that is scored again.
+    transcript: as it is stored, in turns and with who speaks; of a call that is scored again. paid_elsewhere: those of
+    the attempts that are no part of this work's cost.
     """
 
     scorecard: Scorecard | None = None
     transcript: Transcript | None = None
     identification: SpeakerIdentification | None = None
     attempts: Sequence[CoachAttempt] = ()
+    paid_elsewhere: Sequence[CoachAttempt] = ()
 
 
 def was_begun(message: Message, callback: Callback, submission: Submission, progress: Progress) -> bool:
@@ -69,7 +71,11 @@ def left_for_rescore(
     coach_failed = scorecard is not None and (scorecard.status_reason or "").startswith("coach_")
     own = [kept.attempts for kept in replies.result() if kept.request_id == request_id]
     others = [] if own or coach_failed else [_answered(kept.attempts) for kept in replies.result()]
-    return Earlier(transcript=transcript.result(), attempts=max([*own, *others], key=len, default=()))
+    return Earlier(
+        transcript=transcript.result(),
+        attempts=max([*own, *others], key=len, default=()),
+        paid_elsewhere=max(others, key=len, default=()),
+    )
 
 
 def written_scorecard(documents: Documents, submission: Submission) -> Scorecard | None:

@@ -13,11 +13,12 @@ from callcoach.environment import read_settings
 from callcoach.failures import Failures
 from callcoach.idempotency import Once
 from callcoach.notifications import Notifications
-from callcoach.observability import logger, metrics
+from callcoach.observability import count_request, logger, metrics
 from callcoach.operators import Operators
 from callcoach.pause import Pauses
 from callcoach.queue import Queue
 from callcoach.secrets import Secrets
+from callcoach.spending import Spending
 from callcoach.state import State
 from callcoach.storage import Documents
 from callcoach.work import Worker
@@ -47,16 +48,20 @@ def worker() -> Worker:
         failures=Failures(documents, notifications),
         recordings_queue=Queue(sqs, settings.recordings_queue_url),
         state=state,
+        spending=Spending(state, settings.monthly_cost_cap_usd),
         operators=Operators(state, operations),
         assemblyai=lambda: AssemblyAI(
             partial(secrets.key, settings.assemblyai_secret_name),
             settings.assemblyai_api_url,
             settings.llm_gateway_url,
+            observe=count_request,
         ),
         once=partial(Once, name="scorecard", client=dynamodb, table_name=settings.state_table_name),
     )
     queue = Queue(sqs, settings.callbacks_queue_url, settings.callbacks_dlq_url)
-    return Worker(scorer, queue=queue, state=state, pauses=Pauses(state, operations, "scorecard"))
+    return Worker(
+        scorer, queue=queue, state=state, pauses=Pauses(state, operations, "scorecard", settings.monthly_cost_cap_usd)
+    )
 
 
 # Lambda gives the start of a process a whole processor; to import this module elsewhere needs no environment.

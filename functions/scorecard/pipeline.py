@@ -25,6 +25,7 @@ from callcoach.errors import (
     Postponed,
     RateLimited,
     RequestRefused,
+    TranscriptFailed,
     TransientError,
 )
 from callcoach.failures import Failures
@@ -37,6 +38,7 @@ from callcoach.pricing import coaching_cost
 from callcoach.queue import Message, Queue, back_off_seconds
 from callcoach.resubmission import RESUBMIT_DELAY_SECONDS, may_resubmit, resubmission
 from callcoach.slots import Slots
+from callcoach.spending import Spending
 from callcoach.state import Progress, State
 from callcoach.storage import Documents
 from callcoach.transcript import SpeakerIdentification, Transcript, identified, storable
@@ -60,7 +62,7 @@ from scorecard.readiness import NEVER_FINISHED, require_finished, transcript_del
 from scorecard.report import render_report
 from scorecard.report import template as report_template
 from scorecard.scorecard import Scorecard
-from scorecard.scoring import coach_of, score_call
+from scorecard.scoring import coach_of, cost_of_transcription, score_call
 from scorecard.settings import Settings
 from scorecard.speakers import RoleAssignment, assign_roles, mapping_by_alignment
 from scorecard.turns import roles_by_channel, with_turns
@@ -144,6 +146,7 @@ class Scorer:
         failures: Failures,
         recordings_queue: Queue,
         state: State,
+        spending: Spending,
         operators: Operators,
         assemblyai: Callable[[], AssemblyAI],
         once: Callable[[Callable[..., Outcome]], Callable[..., Outcome]],
@@ -155,6 +158,7 @@ class Scorer:
         self._failures = failures
         self._recordings_queue = recordings_queue
         self._state = state
+        self._spending = spending
         self._operators = operators
         self._assemblyai = assemblyai
         self._coach = coach_of(settings)
@@ -168,7 +172,9 @@ class Scorer:
         """Return what a message is about. Raises MalformedMessage."""
         callback = read_callback(message.body, message.attributes)
         stage: Stage = "score" if callback.request_id else "transcribe"
-        return Subject(callback.work_id, callback.recording, stage, callback.transcript_id)
+        # What is transcribed is paid for, and worth the rest.
+        begins_spending = bool(callback.request_id)
+        return Subject(callback.work_id, callback.recording, stage, callback.transcript_id, begins_spending)
 
     def do(self, message: Message, progress: Progress, context: "LambdaContext") -> frozenset[str]:
         """Score the call that a message is about, once; return which services of AssemblyAI took part.
@@ -322,7 +328,7 @@ class Scorer:
                 heard = self._transcript_and_speakers(run)
             else:
                 heard = _Heard(run.assemblyai.transcript(transcript_id), None)
-            require_finished(heard.transcript, run.submission, overdue=run.callback.status == "overdue")
+            self._require_finished(run, heard.transcript)
         except RequestRefused as refusal:
             logger.warning("no such transcript", reason=str(refusal))
             raise CallFailed(transcript_deleted(), run.submission) from refusal
@@ -330,12 +336,32 @@ class Scorer:
             raise CallFailed(fault, run.submission) from fault
         return heard
 
+    def _require_finished(self, run: _Run, transcript: Transcript) -> None:
+        """Raise what readiness.require_finished does. What was transcribed is paid for, speech or not."""
+        try:
+            require_finished(transcript, run.submission, overdue=run.callback.status == "overdue")
+        except TranscriptFailed:
+            if transcript.status == "completed":
+                self._count_transcription(run, transcript)
+            raise
+
+    def _count_transcription(self, run: _Run, transcript: Transcript) -> None:
+        costs = [cost_of_transcription(transcript, run.submission)]
+        self._spending.add(run.submission.transcript_id, "transcription", costs)
+
+    def _count_coaching(self, run: _Run, attempts: Sequence[CoachAttempt]) -> None:
+        costs = [coaching_cost([attempt]) for attempt in attempts if attempt not in run.earlier.paid_elsewhere]
+        step = f"coaching {run.callback.request_id}" if run.callback.request_id else "coaching"
+        self._spending.add(run.submission.transcript_id, step, costs)
+
     def _score_submission(self, run: _Run, heard: _Heard) -> Scorecard:
         """Write a call's documents, those that nothing waits for while the coach thinks."""
         lines_of_stage("score")
         key = run.submission.recording
         transcript, roles, is_kept = self._transcript_and_roles(run, heard)
-        storing = [] if run.earlier.transcript else [run.pool.submit(self._store, run, transcript)]
+        storing = []
+        if not run.earlier.transcript:
+            storing = [run.pool.submit(work, run, transcript) for work in (self._store, self._count_transcription)]
         # Earlier answers may belong to another question by now; numbers go on behind them in any case.
         questions = count_from(len(run.earlier.attempts))
         # Nothing is paid for before what was paid for is kept.
@@ -360,6 +386,7 @@ class Scorer:
             keep=keep,
             first_run=run.progress.attempts == 0,
         )
+        keeping.append(run.pool.submit(self._count_coaching, run, scored.attempts))
         self._tell_of_refused_models(scored.refused_models)
         self._documents.write("reports", key, render_report(scored.scorecard, transcript).encode())
         _require_done([*storing, *keeping])

@@ -305,7 +305,7 @@ def _run(call: MeasuredCall, outcome: CoachOutcome, prose_removed: dict[str, int
 
 def cost_usd(transcript: Transcript, submission: Submission, attempts: Sequence[CoachAttempt]) -> CostUsd:
     """Return what a call cost so far."""
-    transcription, coaching = transcription_cost(_transcribed(transcript, submission)), coaching_cost(attempts)
+    transcription, coaching = cost_of_transcription(transcript, submission), coaching_cost(attempts)
     return CostUsd(
         transcription=_published_usd(transcription),
         transcription_reason=transcription.reason,
@@ -313,6 +313,11 @@ def cost_usd(transcript: Transcript, submission: Submission, attempts: Sequence[
         coaching_reason=coaching.reason,
         price_list=price_list().date.isoformat(),
     )
+
+
+def cost_of_transcription(transcript: Transcript, submission: Submission) -> Cost:
+    """Return what a transcript has cost, with all that was added to it by now."""
+    return transcription_cost(_transcribed(transcript, submission))
 
 
 def _transcribed(transcript: Transcript, submission: Submission) -> Transcribed:

@@ -6,7 +6,7 @@ import msgspec
 class Settings(msgspec.Struct, frozen=True):
     """One field per environment variable.
 
-    roles: the rep's first, then the customer's. coach_temperature: "" is not sent.
+    roles: the rep's first, then the customer's. coach_temperature: "" is not sent. monthly_cost_cap_usd: 0 for none.
     """
 
     assemblyai_secret_name: str
@@ -30,3 +30,4 @@ class Settings(msgspec.Struct, frozen=True):
     identifications_per_minute: int
     coach_requests_per_minute: int
     delete_at_assemblyai: bool
+    monthly_cost_cap_usd: float

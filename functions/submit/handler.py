@@ -13,7 +13,7 @@ from callcoach.environment import read_settings
 from callcoach.failures import Failures
 from callcoach.idempotency import Once
 from callcoach.notifications import Notifications
-from callcoach.observability import logger, metrics
+from callcoach.observability import count_request, logger, metrics
 from callcoach.operators import Operators
 from callcoach.pause import Pauses
 from callcoach.queue import Queue
@@ -49,13 +49,17 @@ def worker() -> Worker:
         state=state,
         operators=Operators(state, operations),
         assemblyai=lambda: AssemblyAI(
-            partial(secrets.key, settings.assemblyai_secret_name), settings.assemblyai_api_url
+            partial(secrets.key, settings.assemblyai_secret_name),
+            settings.assemblyai_api_url,
+            observe=count_request,
         ),
         webhook_key=lambda: secrets.key(settings.webhook_secret_arn),
         once=partial(Once, name="submit", client=dynamodb, table_name=settings.state_table_name),
     )
     queue = Queue(sqs, settings.recordings_queue_url, settings.recordings_dlq_url)
-    return Worker(submitter, queue=queue, state=state, pauses=Pauses(state, operations, "submit"))
+    return Worker(
+        submitter, queue=queue, state=state, pauses=Pauses(state, operations, "submit", settings.monthly_cost_cap_usd)
+    )
 
 
 # Lambda gives the start of a process a whole processor; to import this module elsewhere needs no environment.

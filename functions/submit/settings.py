@@ -4,7 +4,7 @@ import msgspec
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """One field per environment variable."""
+    """One field per environment variable. monthly_cost_cap_usd: 0 for none."""
 
     assemblyai_secret_name: str
     assemblyai_api_url: str
@@ -29,3 +29,4 @@ class Settings(msgspec.Struct, frozen=True):
     max_open_jobs: int
     identifications_per_minute: int
     redact_pii: tuple[str, ...]
+    monthly_cost_cap_usd: float

@@ -111,7 +111,7 @@ def test_a_stack_that_lacks_nothing_is_well(stack: Stack) -> None:
     assert {name: verdict for name, verdict in verdicts(ran).items() if verdict != "ok"} == {
         "concurrency": "not_checked"
     }
-    assert len(ran.document["checks"]) == sum(ran.document["counts"].values()) == 22
+    assert len(ran.document["checks"]) == sum(ran.document["counts"].values()) == 23
     assert stack.stand_in.paid_calls == {"transcript": 0, "understanding": 0, "chat": 0}
 
 
@@ -286,6 +286,7 @@ def test_what_may_not_be_looked_at_is_not_checked(stack: Stack) -> None:
         "stack",
         "coach model",
         "fallback model",
+        "cost cap",
     }
     assert "AWS refuses DescribeAlarms" in run(stack.cloud, "doctor", credentials=credentials).out
 

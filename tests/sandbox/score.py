@@ -121,6 +121,7 @@ def default_settings(url: str) -> Settings:
         identifications_per_minute=30,
         coach_requests_per_minute=30,
         delete_at_assemblyai=False,
+        monthly_cost_cap_usd=0.0,
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from moto import mock_aws
 
+from callcoach.observability import metrics
 from callcoach.state import State
 
 # The same examples each time, and nothing left in the checkout.
@@ -17,6 +18,13 @@ settings.load_profile("unit")
 @pytest.fixture(autouse=True)
 def _no_network(socket_disabled: None) -> None:
     """Let every attempt to open a socket fail."""
+
+
+@pytest.fixture(autouse=True)
+def _no_metrics() -> Iterator[None]:
+    """Let no test leave metrics behind, which a hundred later would be sent."""
+    yield
+    metrics.clear_metrics()
 
 
 @pytest.fixture

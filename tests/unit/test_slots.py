@@ -25,7 +25,7 @@ def slots(state: State, progress: Progress | None = None, per_minute: int = 30) 
 def test_idle_limit_costs_no_wait(state: State, slept: list[float]) -> None:
     slots(state).wait("chat", "chat 0", "m")
     assert slept == [0.0]
-    assert state.look("score#t1")[0] == Progress()
+    assert state.look("score#t1").progress == Progress()
 
 
 def test_turn_within_seconds_is_waited_for(state: State, slept: list[float]) -> None:
@@ -40,7 +40,7 @@ def test_turn_further_ahead_is_kept_and_hidden_for(state: State, slept: list[flo
     with pytest.raises(SlotAhead) as ahead:
         slots(state).wait("chat", "chat 0", "m")
     assert ahead.value.retry_after_seconds == pytest.approx(60.0 - LEAD_SECONDS)
-    progress, _ = state.look("score#t1")
+    progress = state.look("score#t1").progress
     assert (progress.slot, progress.slot_at) == ("chat 0", 1060.0)
     assert slept == []
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from callcoach.errors import InProgress
-from callcoach.state import USED_SHARE, Pause, Progress, State
+from callcoach.state import USED_SHARE, Known, Pause, Progress, Spent, State
 
 PAUSE = Pause(by="submit", reason="401", service="transcription", since_at=1.5, probe_at=600.5)
 
@@ -25,14 +25,14 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 def test_nothing_is_known_of_new_work(state: State) -> None:
-    assert state.look("submit#1") == (Progress(), None)
+    assert state.look("submit#1") == Known(Progress(), None, Spent())
 
 
 def test_faults_are_counted_by_work(state: State) -> None:
     assert state.count_fault("submit#1") == 1
     assert state.count_fault("submit#1", unanswered=True) == 2
     assert state.count_fault("submit#2") == 1
-    progress, _ = state.look("submit#1")
+    progress = state.look("submit#1").progress
     assert (progress.attempts, progress.unanswered) == (2, 1)
 
 
@@ -41,14 +41,14 @@ def test_giving_up_begins_the_count_anew(state: State, at: Callable[[float], Non
     state.keep_slot("score#t1", "chat 0", 1234.25)
     state.keep_answer("score#t1", "identification", b'{"mapping":{}}')
     state.give_up("score#t1")
-    progress, _ = state.look("score#t1")
+    progress = state.look("score#t1").progress
     # What was paid for stays.
     assert progress == Progress(given_up_at=1000.0, identification='{"mapping":{}}')
 
 
 def test_booked_turn_is_remembered(state: State) -> None:
     state.keep_slot("score#t1", "chat 0", 1234.25)
-    progress, _ = state.look("score#t1")
+    progress = state.look("score#t1").progress
     assert (progress.slot, progress.slot_at) == ("chat 0", 1234.25)
 
 
@@ -140,21 +140,21 @@ def test_closing_before_any_job_was_open_is_nothing(state: State) -> None:
 def test_first_pause_stays(state: State) -> None:
     assert state.pause(PAUSE)
     assert not state.pause(Pause(by="scorecard", reason="403"))
-    assert state.look("any")[1] == PAUSE
+    assert state.look("any").pause == PAUSE
     state.pause_told()
-    assert state.look("any")[1] == Pause(
+    assert state.look("any").pause == Pause(
         by="submit", reason="401", service="transcription", since_at=1.5, probe_at=600.5, told=True
     )
     state.lift_pause()
     state.pause_told()
-    assert state.look("any")[1] is None
+    assert state.look("any").pause is None
 
 
 def test_one_message_probes_at_a_time(state: State) -> None:
     state.pause(PAUSE)
     assert state.take_probe(PAUSE, 1200.5)
     assert not state.take_probe(PAUSE, 1200.5)
-    _, pause = state.look("any")
+    pause = state.look("any").pause
     assert pause is not None
     assert state.take_probe(pause, 1800.5)
 

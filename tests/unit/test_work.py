@@ -107,7 +107,7 @@ class Bench:
 
     @property
     def attempts(self) -> int:
-        return self.state.look("submit#a")[0].attempts
+        return self.state.look("submit#a").progress.attempts
 
 
 @pytest.fixture

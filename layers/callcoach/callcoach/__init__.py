@@ -10,7 +10,8 @@
     pricing         what a call costs, by the list in prices.toml
 
     work            working through a Lambda event: what each error comes to
-    pause           faults of the account stop everything
+    pause           faults of the account stop everything, a reached cost cap what begins to cost
+    spending        what calls cost is added up by the month
     slots           turns in shared rate limits
     failures        why there is no scorecard: the record and the e-mail
     operators       telling the people who run callcoach
@@ -20,7 +21,7 @@
     aws_faults      which errors of AWS pass by themselves
     storage         S3
     queue           SQS: what a message says; hiding, renewing and giving it up
-    state           DynamoDB: progress, leases, rate limits, open jobs, the pause
+    state           DynamoDB: progress, leases, rate limits, open jobs, the pause, the month
     idempotency     doing a piece of work once (DynamoDB)
     notifications   SNS
     secrets         Secrets Manager

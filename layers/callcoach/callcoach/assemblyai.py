@@ -14,7 +14,8 @@ that was refused and has been rotated since, is tried again; every other repetit
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
@@ -28,7 +29,6 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.util import Retry
 
 from callcoach.errors import AccountRefused, RateLimited, RequestRefused, TranscriptFailed, UpstreamUnavailable
-from callcoach.observability import count, timed
 from callcoach.transcript import (
     RelabelledUtterance,
     SpeakerIdentification,
@@ -62,7 +62,7 @@ _MOST_PAGES = 50
 # What a service says about a fault may be long.
 _MESSAGE_CHARACTERS = 3000
 
-# What the metrics of requests are called; reading transcripts is the rest.
+# What requests are called; reading transcripts is the rest.
 _ENDPOINTS = {
     ("POST", "/v2/transcript"): "Submit",
     ("POST", "/v1/understanding"): "Understanding",
@@ -147,14 +147,22 @@ class Key(Protocol):
     def __call__(self, *, fresh: bool = False) -> str: ...
 
 
+# What a request was (Submit, Transcript, Understanding, Chat), the seconds that it took, and whether 200 came.
+Observe = Callable[[str, float, bool], None]
+
+
+def _unobserved(*_: object) -> None:
+    """Tell nobody of a request."""
+
+
 class AssemblyAI:
     """One account. Lives as long as one invocation: a connection kept over a freeze may be dead.
 
-    key: returns the account's key, from a cache unless a fresh one is asked for. served: which services have taken
-    a request so far: transcription, understanding, chat.
+    key: returns the account's key, from a cache unless a fresh one is asked for. observe: is told of each request.
+    served: which services have taken a request so far: transcription, understanding, chat.
     """
 
-    def __init__(self, key: Key, api_url: str, gateway_url: str = "") -> None:
+    def __init__(self, key: Key, api_url: str, gateway_url: str = "", *, observe: Observe = _unobserved) -> None:
         self._key = key
         self._api_url = api_url
         self._gateway_url = gateway_url
@@ -162,6 +170,7 @@ class AssemblyAI:
         self._session.headers["Authorization"] = key()
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=_GET_AGAIN))
+        self._observe = observe
         self.served: set[str] = set()
 
     def close(self) -> None:
@@ -249,18 +258,17 @@ class AssemblyAI:
         path = urlsplit(url).path
         service = _SERVICES.get(path, "transcription")
         endpoint = _ENDPOINTS.get((method, path), "Transcript")
+        began, is_answered = time.monotonic(), False
         try:
-            with timed(f"{endpoint}Seconds"):
+            response = self._request(method, url, body, read_seconds)
+            if response.status_code == 401 and self._has_new_key():
                 response = self._request(method, url, body, read_seconds)
-                if response.status_code == 401 and self._has_new_key():
-                    response = self._request(method, url, body, read_seconds)
-        except UpstreamUnavailable:
-            count(f"{endpoint}Errors")
-            raise
-        if response.status_code == 200:
+            is_answered = response.status_code == 200
+        finally:
+            self._observe(endpoint, time.monotonic() - began, is_answered)
+        if is_answered:
             self.served.add(service)
             return response.content
-        count(f"{endpoint}Errors")
         raise _refusal(f"{method} {path}", service, response, sent=self._sent(body))
 
     def _sent(self, body: bytes | None) -> str:

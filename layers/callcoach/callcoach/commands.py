@@ -39,6 +39,7 @@ from callcoach.errors import (
     TransientError,
 )
 from callcoach.forgetting import Forgotten
+from callcoach.pause import COST_CAP, month_of
 from callcoach.stack import Stack, StackNotFound
 from callcoach.state import Pause
 
@@ -210,15 +211,20 @@ def pause(deployed: Deployed, *, reason: str) -> Answer:
 @about_a_stack
 @printing
 def resume(deployed: Deployed) -> Answer:
-    """Lift the pause, whoever has set it."""
-    _, lifted = deployed.state.look("")
+    """Lift the pause, whoever has set it. One of the cost cap is lifted for the rest of the month."""
+    lifted = deployed.state.look("").pause
+    month = month_of(time.time())
+    waives = lifted is not None and lifted.by == COST_CAP
+    if waives:
+        deployed.state.waive_cap(month)
     deployed.state.lift_pause()
     if lifted is None:
         return Answer({"paused": False, "lifted": None}, "It was not paused.")
     since = _date(lifted.since_at)
+    beyond = f"The cost cap no longer holds in {month}; from the next month on it does again.\n" if waives else ""
     return Answer(
         {"paused": False, "lifted": {"by": lifted.by, "reason": lifted.reason, "since": since}},
-        f"Resumed. It was paused by {lifted.by} on {since}{lifted.reason and ': '}{lifted.reason}\n"
+        f"Resumed. It was paused by {lifted.by} on {since}{lifted.reason and ': '}{lifted.reason}\n{beyond}"
         "What waits goes on within ten minutes.",
     )
 

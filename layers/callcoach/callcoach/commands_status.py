@@ -10,8 +10,17 @@ from rich.live import Live
 from callcoach.calls import Calls
 from callcoach.deployed import Answer, Deployed, When, about_a_stack, out, printing, telling_progress
 from callcoach.names import recording_hash
+from callcoach.pause import month_of
 from callcoach.queues import waiting
-from callcoach.status import Status, StatusView, call_view, counted, reconciled, reconciliation_view
+from callcoach.status import (
+    Status,
+    StatusView,
+    call_view,
+    counted,
+    reconciled,
+    reconciliation_view,
+    spending_of,
+)
 from callcoach.traces import Tracer, silent
 
 _SHOWN = timedelta(days=7)
@@ -93,11 +102,14 @@ def _status_of(recording: str, deployed: Deployed, tracer: Tracer, calls: Calls,
 def _status(deployed: Deployed, tracer: Tracer, calls: Calls, since: datetime, now: datetime) -> Status:
     found = {key: traces for key, traces in tracer.all().items() if traces.began_at >= since}
     described = calls.described(found, now)
+    month = month_of(now.timestamp())
+    known = deployed.state.look("", month)
     return Status(
         stack=deployed.stack.name,
         since=since,
         calls=described,
         counts=counted(described),
         waiting=waiting(deployed.sqs, deployed.stack.queue_urls),
-        paused=deployed.state.look("")[1],
+        paused=known.pause,
+        spending=spending_of(deployed.stack, month, known.spent),
     )

@@ -1,13 +1,17 @@
 """What AWS says about a deployed stack: its state, its mail, its limits, and what waits."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from callcoach.doctor import Check, Look
+from callcoach.pause import COST_CAP, month_of
+from callcoach.pricing import price_list
 from callcoach.queues import waiting
 from callcoach.stack import Stack
 from callcoach.state import State
+from callcoach.status import spending_line, spending_of
 from callcoach.subscriptions import PENDING
 
 if TYPE_CHECKING:
@@ -23,6 +27,11 @@ _DEAD_LETTER_QUEUES = ("RecordingsDlq", "CallbacksDlq")
 # Of AWS's own parts; a stack in any other of them was left half done.
 _AT_REST = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 _ROLLED_BACK = ("UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")
+
+
+# From here on, as the alarm has it, the cap is near.
+_NEARLY = 0.8
+_RAISE_CAP = "Raise MonthlyCostCapUsd by a deployment, or waive it for this month with python -m callcoach resume."
 
 
 class AwsDoctor:
@@ -43,6 +52,7 @@ class AwsDoctor:
             "concurrency": self._concurrency,
             "dead-letter queues": self._dead_letters,
             "pause": self._pause,
+            "cost cap": self._cost_cap,
             "alarms": self._alarms,
         }
 
@@ -129,15 +139,35 @@ class AwsDoctor:
                 yield Check(queue, "ok", "empty")
 
     def _pause(self) -> Iterator[Check]:
-        _, pause = self._state.look("")
+        pause = self._state.look("").pause
         if pause is None:
             yield Check("pause", "ok", "none")
             return
         found = f"by {pause.by} since {datetime.fromtimestamp(pause.since_at, UTC):%Y-%m-%d %H:%M} UTC: {pause.reason}"
         if pause.by == "operator":
             yield Check("pause", "warning", found, "python -m callcoach resume lets everything go on.")
+        elif pause.by == COST_CAP:
+            yield Check("pause", "problem", found, f"{_RAISE_CAP} It ends by itself with the month.")
         else:
             yield Check("pause", "problem", found, "See that AssemblyAI accepts the account; it then ends by itself.")
+
+    def _cost_cap(self) -> Iterator[Check]:
+        name, cap_usd = "cost cap", self._stack.monthly_cost_cap_usd
+        if not cap_usd:
+            yield Check(name, "ok", "none")
+            return
+        prices = price_list()
+        known = {price.id for price in prices.speech_model} | {price.id for price in prices.coach_model}
+        unknown = sorted({*self._stack.speech_models, *self._stack.coach_models} - known)
+        if unknown:
+            told = f"what {', '.join(unknown)} costs is not in the list of {prices.date}, and is not counted"
+            yield Check(name, "warning", told, "Add its price to prices.toml, and deploy again.")
+        month = month_of(time.time())
+        spending = spending_of(self._stack, month, self._state.look("", month).spent)
+        if spending and not spending.is_waived and spending.spent_usd >= _NEARLY * cap_usd:
+            yield Check(name, "warning", spending_line(spending), _RAISE_CAP)
+        elif spending:
+            yield Check(name, "ok", spending_line(spending))
 
     def _alarms(self) -> Iterator[Check]:
         wanted = {name: logical for logical, name in self._stack.resources.items() if logical.endswith("Alarm")}

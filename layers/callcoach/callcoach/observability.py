@@ -5,9 +5,6 @@ line of a piece of work says which recording it is about (recording_hash), which
 (transcript_id), and how far the work is (stage, as documents.Failure has it).
 """
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 from aws_lambda_powertools import Logger, Metrics
@@ -46,16 +43,18 @@ def count(name: str, value: float = 1) -> None:
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
+def count_percent(name: str, percent: float) -> None:
+    """Note how much of something is used."""
+    metrics.add_metric(name=name, unit=MetricUnit.Percent, value=round(percent, 2))
+
+
 def count_seconds(name: str, seconds: float) -> None:
     """Note how long something took."""
     metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=round(seconds, 3))
 
 
-@contextmanager
-def timed(name: str) -> Iterator[None]:
-    """Note how long a part of the work takes, however it ends."""
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        count_seconds(name, time.monotonic() - began)
+def count_request(endpoint: str, seconds: float, is_answered: bool) -> None:  # noqa: FBT001 - assemblyai.Observe
+    """Note how long one of AssemblyAI's endpoints took, and that it gave no answer that helps."""
+    count_seconds(f"{endpoint}Seconds", seconds)
+    if not is_answered:
+        count(f"{endpoint}Errors")

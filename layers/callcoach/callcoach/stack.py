@@ -87,6 +87,11 @@ class Stack(msgspec.Struct, frozen=True):
         return [model for model in (self.parameters["CoachModel"], self.parameters["CoachFallbackModel"]) if model]
 
     @property
+    def monthly_cost_cap_usd(self) -> float:
+        """What a month may cost by list prices; 0 for whatever it does."""
+        return float(self.parameters["MonthlyCostCapUsd"])
+
+    @property
     def assemblyai_secret(self) -> str:
         """The name of the secret with AssemblyAI's key."""
         return self.parameters["AssemblyAISecretName"]

@@ -5,6 +5,8 @@
     limit#<name>      when the next request under a shared rate limit may be sent
     open_jobs         what AssemblyAI has in hand for us
     pause             that nothing is to be asked of AssemblyAI, and why
+    spent#<month>     what the month has cost so far, where there is a cost cap
+    paid#<transcript> which of a transcript's steps are counted in it
     notice#<name>     that operators were told of something
     forgotten#<name>  that a recording was forgotten, by a hash of its name
 
@@ -12,16 +14,17 @@ Names of attributes that hold a moment end in _at: seconds since 1970. Powertool
 them (callcoach.idempotency).
 """
 
+import random
 import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 from botocore.exceptions import ClientError
 
-from callcoach.errors import InProgress
+from callcoach.errors import AwsUnavailable, InProgress
 from callcoach.idempotency import REMEMBER_SECONDS
 
 if TYPE_CHECKING:
@@ -31,6 +34,9 @@ RecordType = TypeVar("RecordType", bound=msgspec.Struct)
 
 # How soon to look again at a name that another invocation holds.
 LEASE_LOOK_SECONDS = 30.0
+
+# Runs that count at the same moment get into each other's way.
+_TRANSACTION_ATTEMPTS = 6
 
 _PAUSE_ID = "pause"
 _OPEN_JOBS_ID = "open_jobs"
@@ -71,6 +77,21 @@ class Pause(msgspec.Struct, frozen=True):
     told: bool = False
 
 
+class Spent(msgspec.Struct, frozen=True):
+    """What a month has cost so far. is_waived: an operator lets it cost more than the cap."""
+
+    usd: float = 0.0
+    is_waived: bool = False
+
+
+class Known(NamedTuple):
+    """What is known when a message comes: of its work, of the pause, and of the month."""
+
+    progress: Progress
+    pause: Pause | None
+    spent: Spent
+
+
 class State:
     """The state table."""
 
@@ -78,16 +99,20 @@ class State:
         self._client = client
         self._table_name = table_name
 
-    def look(self, work_id: str) -> tuple[Progress, Pause | None]:
-        """Return what is known about a piece of work, and the pause if there is one, in one request."""
-        names = (f"progress#{work_id}", _PAUSE_ID)
+    def look(self, work_id: str, month: str = "") -> Known:
+        """Return what is known about a piece of work, the pause if there is one, and a month's cost, in one request."""
+        names = [f"progress#{work_id}", _PAUSE_ID, *([_spent_id(month)] if month else [])]
         requests: Any = {self._table_name: {"Keys": [{"id": {"S": name}} for name in names], "ConsistentRead": True}}
         found: dict[str, Mapping[str, Any]] = {}
         while requests:
             answer = self._client.batch_get_item(RequestItems=requests)
             found |= {str(item["id"]["S"]): item for item in answer["Responses"].get(self._table_name, [])}
             requests = answer.get("UnprocessedKeys", {})
-        return _read(found.get(names[0]), Progress) or Progress(), _read(found.get(_PAUSE_ID), Pause)
+        return Known(
+            progress=_read(found.get(names[0]), Progress) or Progress(),
+            pause=_read(found.get(_PAUSE_ID), Pause),
+            spent=_read(found.get(_spent_id(month)), Spent) or Spent(),
+        )
 
     # One piece of work.
 
@@ -345,6 +370,50 @@ class State:
         """End the pause."""
         self._client.delete_item(TableName=self._table_name, Key={"id": {"S": _PAUSE_ID}})
 
+    def lift_pause_by(self, by: str) -> bool:
+        """End the pause if it is of that kind, and return whether it was."""
+        return self._delete(_PAUSE_ID, "#by = :by", {":by": {"S": by}}, names={"#by": "by"})
+
+    # What a month costs.
+
+    def count_spending(self, month: str, transcript_id: str, step: str, usd: float) -> bool:
+        """Add what a step of a transcript cost to the month; return False if it was counted before.
+
+        Both or nothing. Raises AwsUnavailable when others count at the same time, time and again.
+        """
+        paid = {
+            "Key": {"id": {"S": f"paid#{transcript_id}"}},
+            "UpdateExpression": "SET #step = :usd, expiration = :expiration",
+            "ConditionExpression": "attribute_not_exists(#step)",
+            "ExpressionAttributeNames": {"#step": step},
+        }
+        spent = {
+            "Key": {"id": {"S": _spent_id(month)}},
+            "UpdateExpression": "ADD usd :usd SET expiration = :expiration",
+        }
+        values = {":usd": _number(usd), ":expiration": _expiration()}
+        common = {"TableName": self._table_name, "ExpressionAttributeValues": values}
+        items: Any = [{"Update": update | common} for update in (paid, spent)]
+        for attempt in range(_TRANSACTION_ATTEMPTS):
+            try:
+                self._client.transact_write_items(TransactItems=items)
+            except self._client.exceptions.TransactionCanceledException as fault:
+                reasons = [str(reason.get("Code")) for reason in fault.response.get("CancellationReasons", [])]
+                if reasons[:1] == ["ConditionalCheckFailed"]:
+                    return False
+                time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - jitter, not a secret
+            else:
+                return True
+        raise AwsUnavailable("TransactWriteItems: TransactionConflict")
+
+    def waive_cap(self, month: str) -> None:
+        """Let a month cost more than the cap."""
+        self._update(
+            _spent_id(month),
+            "SET is_waived = :yes, expiration = :expiration",
+            {":yes": {"BOOL": True}, ":expiration": _expiration()},
+        )
+
     # Notices.
 
     def first_notice(self, name: str, seconds: float) -> bool:
@@ -400,17 +469,24 @@ class State:
             return False
         return True
 
-    def _delete(self, item_id: str, condition: str, values: Mapping[str, Any]) -> None:
+    def _delete(
+        self, item_id: str, condition: str, values: Mapping[str, Any], *, names: Mapping[str, str] | None = None
+    ) -> bool:
+        """Delete an item if the condition holds; return whether it did."""
+        arguments: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
         try:
             self._client.delete_item(
                 TableName=self._table_name,
                 Key={"id": {"S": item_id}},
                 ConditionExpression=condition,
                 ExpressionAttributeValues=values,
+                **arguments,
             )
         except ClientError as fault:
             if not _is_condition(fault):
                 raise
+            return False
+        return True
 
 
 def _read(item: Mapping[str, Any] | None, record_type: type[RecordType]) -> RecordType | None:
@@ -419,6 +495,10 @@ def _read(item: Mapping[str, Any] | None, record_type: type[RecordType]) -> Reco
         return None
     plain = {name: next(iter(value.values())) for name, value in item.items()}
     return msgspec.convert(plain, record_type, strict=False)
+
+
+def _spent_id(month: str) -> str:
+    return f"spent#{month}"
 
 
 def _number(value: float) -> dict[str, str]:

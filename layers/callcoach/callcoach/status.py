@@ -15,7 +15,7 @@ from callcoach.names import recording_hash
 from callcoach.plain_text import printable, words
 from callcoach.queues import Waiting
 from callcoach.stack import Stack
-from callcoach.state import Pause
+from callcoach.state import Pause, Spent
 from callcoach.traces import Traces
 
 # EventBridge and SQS take seconds; what is older and was not submitted waits for something.
@@ -27,8 +27,20 @@ _KEY_CHARACTERS = 1024
 _WIDE_COLUMNS = 120
 
 
+class Spending(msgspec.Struct, frozen=True):
+    """What a month has cost so far, by list prices, of what it may. is_waived: it may cost more, an operator says."""
+
+    month: str
+    spent_usd: float
+    cap_usd: float
+    is_waived: bool
+
+
 class Status(msgspec.Struct, frozen=True):
-    """What status prints. counts: of the calls dropped since, by state; waiting: messages, by queue."""
+    """What status prints.
+
+    counts: of the calls dropped since, by state; waiting: messages, by queue; spending: None without a cost cap.
+    """
 
     stack: str
     since: datetime
@@ -36,6 +48,7 @@ class Status(msgspec.Struct, frozen=True):
     counts: dict[str, int]
     waiting: dict[str, Waiting]
     paused: Pause | None
+    spending: Spending | None
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
@@ -91,6 +104,8 @@ class StatusView(msgspec.Struct, frozen=True):
         for queue, waits in self.status.waiting.items():
             if waits.visible or waits.hidden:
                 yield Text(f"{queue}: {_waits(waits)}")
+        if self.status.spending:
+            yield Text(spending_line(self.status.spending))
         if self.status.paused:
             reason = printable(self.status.paused.reason, 200)
             yield Text(f"Paused by {self.status.paused.by}{reason and ': '}{reason}")
@@ -112,6 +127,18 @@ class StatusView(msgspec.Struct, frozen=True):
                 Text(printable(call.recording, _KEY_CHARACTERS)),
             )
         return table
+
+
+def spending_of(stack: Stack, month: str, spent: Spent) -> Spending | None:
+    """Return what is counted of a month; nothing is without a cap."""
+    cap_usd = stack.monthly_cost_cap_usd
+    return Spending(month, spent.usd, cap_usd, spent.is_waived) if cap_usd else None
+
+
+def spending_line(spending: Spending) -> str:
+    """Return it in words."""
+    waived = ", which is waived" if spending.is_waived else ""
+    return f"Spent in {spending.month}: {spending.spent_usd:,.2f} of {spending.cap_usd:,.2f} USD{waived}"
 
 
 def call_view(call: Call, now: datetime) -> str:

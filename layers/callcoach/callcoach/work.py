@@ -40,12 +40,16 @@ class GaveUp(msgspec.Struct, frozen=True):
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What a message is about. work_id: a name for the work, the same at each delivery."""
+    """What a message is about.
+
+    work_id: a name for the work, the same at each delivery; begins_spending: it asks for what was not begun to be paid.
+    """
 
     work_id: str
     recording: str
     stage: Stage
     transcript_id: str | None = None
+    begins_spending: bool = True
 
 
 class Work(Protocol):
@@ -92,12 +96,13 @@ class Worker:
         subject = self._work.subject(message)
         lines_about(subject.recording, subject.stage, subject.transcript_id)
         work_id = subject.work_id
-        progress, paused = self._state.look(work_id)
+        known = self._state.look(work_id, self._pauses.month)
+        progress, paused = known.progress, self._pauses.weigh(known)
         if message.sent_at < progress.given_up_at:
             # Another message about the same thing was given up; one copy in the dead-letter queue is enough.
             logger.info("given up already", message_id=message.message_id)
             return False
-        wait_seconds = self._wait_seconds(progress, paused)
+        wait_seconds = self._wait_seconds(subject, progress, paused)
         if wait_seconds is not None:
             return self._queue.hide(message, wait_seconds)
         if message.receive_count >= LAST_RECEIVE:
@@ -129,9 +134,9 @@ class Worker:
         passing = fault if isinstance(fault, TransientError) else passing_fault(fault)
         return self._again(message, work_id, passing) if passing else None
 
-    def _wait_seconds(self, progress: Progress, paused: Pause | None) -> float | None:
+    def _wait_seconds(self, subject: Subject, progress: Progress, paused: Pause | None) -> float | None:
         """Return for how long it is too early to work; None when it is time."""
-        if paused and not self._pauses.lets_through(paused):
+        if paused and not self._pauses.lets_through(paused, begins_spending=subject.begins_spending):
             count("MessagesPaused")
             return pause.look_again_seconds()
         wait_seconds = progress.slot_at - time.time()
