@@ -98,6 +98,22 @@ def test_a_call_that_is_scored_in_part_is_no_success(stack: Stack) -> None:
     assert ran.document["call"]["recording"] in objects(stack)
 
 
+def test_a_refused_account_is_told_at_once(stack: Stack) -> None:
+    """Nothing would come of waiting."""
+    account = stack.stand_in.account
+    stack.stand_in.account = replace(account, api_key="another")
+    try:
+        ran = run(stack.cloud, "smoke", "--yes")
+    finally:
+        stack.stand_in.account = account
+        stack.cloud.empty("RecordingsQueue")
+        run(stack.cloud, "resume")
+
+    assert ran.exit_code == 1
+    assert "it is not scored yet: callcoach is paused by submit: " in ran.err
+    assert "python -m callcoach doctor --region eu-west-1" in ran.err
+
+
 def test_not_scored_in_time_it_says_where_the_call_stands(stack: Stack) -> None:
     hosts = dict(stack.stand_in.hosts)
     # So no callback finds its way.

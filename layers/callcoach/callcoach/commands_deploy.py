@@ -91,9 +91,7 @@ def deploy(
     environment, parameters = _read_project(environment_name)
     wanted = dict(assignments)
     _require(not (found := faults(parameters, wanted)), "; ".join(found))
-    for option, given, saved in (("--stack", stack_name, environment.stack), ("--region", region, environment.region)):
-        other = bool(environment.region and given and given != saved)
-        _require(not other, f"the environment {environment.name} is {saved}: for {option} {given} name another one.")
+    _require_the_saved_place(environment, stack_name, region)
     session = click.get_current_context().obj(region_name=region or environment.region or None)
     client: Callable[..., Any] = partial(session.client, endpoint_url=endpoint_url)
     cloudformation = client("cloudformation", config=AWS_CONFIG)
@@ -148,6 +146,14 @@ def _read_project(environment_name: str) -> tuple[Environment, dict[str, Paramet
 def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - the condition is what it is about
     if not holds:
         raise click.UsageError(otherwise)
+
+
+def _require_the_saved_place(environment: Environment, stack_name: str | None, region: str | None) -> None:
+    """End if an environment that is deployed would be deployed somewhere else."""
+    for option, given, saved in (("--stack", stack_name, environment.stack), ("--region", region, environment.region)):
+        is_elsewhere = bool(environment.region and given and given != saved)
+        told = f"the environment {environment.name} is {saved}: for {option} {given} name another one."
+        _require(not is_elsewhere, told)
 
 
 def _answers(parameters: Mapping[str, Parameter], known: Mapping[str, str]) -> dict[str, str]:

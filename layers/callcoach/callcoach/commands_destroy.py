@@ -118,6 +118,6 @@ def _remove_commands(deployed: Deployed) -> str:
     return "\n".join(
         [
             *(f"  aws s3 rb {region} --force s3://{bucket}" for bucket in buckets),
-            f"  aws secretsmanager delete-secret {region} --secret-id {secret}   (unless another stack uses it)",
+            f"  aws secretsmanager delete-secret {region} --secret-id {secret}   # unless another stack uses it",
         ]
     )

@@ -28,6 +28,7 @@ from callcoach.queues import waiting
 from callcoach.scorecard_view import ScorecardView
 from callcoach.smoke import Stages, stages, stages_view, stuck
 from callcoach.stack import Stack
+from callcoach.state import Pause
 from callcoach.status import call_view
 from callcoach.traces import Traces, silent
 from callcoach.uploads import Upload
@@ -78,7 +79,7 @@ def smoke(deployed: Deployed, *, path: Path | None, minutes: float, keep: bool, 
     if upload.refusal:
         raise click.ClickException(f"{upload.path}: {words(upload.refusal)}.")
     if pause := deployed.state.look("")[1]:
-        raise click.ClickException(f"callcoach is paused by {pause.by}: {pause.reason}. To go on: resume.")
+        raise click.ClickException(_paused(deployed, pause))
     if not yes:
         seconds = SAMPLE_SECONDS if path is None else upload.size_bytes / COMPRESSED_BYTES_PER_SECOND
         click.confirm(_question(stack, seconds), default=True, abort=True, err=True)
@@ -88,17 +89,13 @@ def smoke(deployed: Deployed, *, path: Path | None, minutes: float, keep: bool, 
     took = run.stages(call)
     if call.state == "scored":
         return _scored(deployed, call, took, keep=keep)
-    now = datetime.now(UTC)
-    why = f"it failed: {words(call.reason)}. {call.next_step}"
-    if call.state != "failed":
-        why = f"it is not scored after {minutes:g} minutes. "
-        why += stuck(call, waiting(deployed.sqs, stack.queue_urls), deployed.command)
-    kept = f"Kept, to be looked at: {deployed.command(f'forget {shlex.quote(call.recording)}')} takes it away."
+    why, exit_code = _not_scored(deployed, call, minutes)
+    kept = f"Kept, to be looked at. To take it away: {deployed.command(f'forget {shlex.quote(call.recording)}')}"
     return Answer(
         _document(deployed, call, took, is_forgotten=False),
-        "\n".join([call_view(call, now), stages_view(took), kept]),
+        "\n".join([call_view(call, datetime.now(UTC)), stages_view(took), kept]),
         why,
-        1 if call.state == "failed" else _TIMED_OUT,
+        exit_code,
     )
 
 
@@ -116,12 +113,15 @@ class _Run:
         self._dropped_at = self._look()[0].dropped_at
 
     def follow(self, tell: Tell, until: float) -> Call:
-        """Return the call when it is scored or has failed, or when the time is over. until: of the monotonic clock."""
+        """Return the call when it is scored or has failed, when everything is paused, or when the time is over.
+
+        until: of the monotonic clock.
+        """
         drop_again_at = time.monotonic() + _DROP_AGAIN_SECONDS
         while True:
             call, now = self._look()
             tell(call, now)
-            if call.state in ("scored", "failed") or time.monotonic() >= until:
+            if call.state in ("scored", "failed") or time.monotonic() >= until or self._deployed.state.look("")[1]:
                 return call
             if call.state == "dropped" and time.monotonic() >= drop_again_at and self._is_lost():
                 # The same content again: should both events come after all, the second changes nothing.
@@ -151,8 +151,8 @@ class _Run:
 
     def _is_lost(self) -> bool:
         """Whether no message can be about it: the events of a bucket that is minutes old do not come."""
-        waits = waiting(self._deployed.sqs, self._deployed.stack.queue_urls)
-        return not any(waits[queue].visible or waits[queue].hidden for queue in ("RecordingsQueue", "RecordingsDlq"))
+        waits = waiting(self._deployed.sqs, self._deployed.stack.queue_urls)["RecordingsQueue"]
+        return not (waits.visible or waits.hidden)
 
 
 def _require_sample_fits(deployed: Deployed) -> None:
@@ -172,6 +172,20 @@ def _question(stack: Stack, seconds: float) -> str:
         f"Send a call of {max(seconds / 60, 1):.0f} minutes through {stack.name}? AssemblyAI takes {about_usd(cost)}"
         " for it, and everybody who gets scorecards gets an e-mail."
     )
+
+
+def _not_scored(deployed: Deployed, call: Call, minutes: float) -> tuple[str, int]:
+    """Return why a call has no scorecard, with what to do, and the exit code."""
+    if call.state == "failed":
+        return f"it failed: {words(call.reason)}. {call.next_step}", 1
+    if pause := deployed.state.look("")[1]:
+        return f"it is not scored yet: {_paused(deployed, pause)}", 1
+    waits = waiting(deployed.sqs, deployed.stack.queue_urls)
+    return f"it is not scored after {minutes:g} minutes. {stuck(call, waits, deployed.command)}", _TIMED_OUT
+
+
+def _paused(deployed: Deployed, pause: Pause) -> str:
+    return f"callcoach is paused by {pause.by}: {pause.reason}. What to do:\n  {deployed.command('doctor')}"
 
 
 def _scored(deployed: Deployed, call: Call, took: Stages, *, keep: bool) -> Answer:
