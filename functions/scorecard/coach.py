@@ -17,6 +17,7 @@ from callcoach.assemblyai import Completion
 from callcoach.errors import RequestRefused, TransientError, UpstreamUnavailable
 from callcoach.observability import count, logger
 from scorecard.question import Question
+from scorecard.replies import CoachAttempt
 from scorecard.reply import Reply, UnusableReply, read_reply
 
 MOST_PAID = 3
@@ -26,7 +27,7 @@ NAMED_FIELDS = 12
 
 Complete = Callable[[Mapping[str, object]], Completion]
 Check = Callable[[Reply], list[str]]
-Keep = Callable[[Sequence["CoachAttempt"]], None]
+Keep = Callable[[Sequence[CoachAttempt]], None]
 
 _REASONS = {
     "truncated": "coach_truncated",
@@ -46,20 +47,6 @@ _PARAMETERS = {
     ),
 }
 _SHORTER = "Your last answer was longer than the room for it. Use at most half of every word limit."
-
-
-class CoachAttempt(msgspec.Struct, frozen=True):
-    """One question to a model that was paid for, or may have been, as replies/<recording key>.json keeps it.
-
-    question_sha256: of the model and all messages; finish_reason: the provider's own word; "" when no answer came.
-    """
-
-    model: str
-    question_sha256: str
-    finish_reason: str
-    content: str
-    input_tokens: int | None
-    output_tokens: int | None
 
 
 class CoachOutcome(msgspec.Struct, frozen=True):

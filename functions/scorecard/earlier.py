@@ -11,16 +11,8 @@ from callcoach.state import Progress
 from callcoach.storage import Documents
 from callcoach.transcript import SpeakerIdentification, Transcript, decode_transcript
 from scorecard.callback import Callback
-from scorecard.coach import CoachAttempt
+from scorecard.replies import CoachAttempt, Replies
 from scorecard.scorecard import Scorecard
-
-
-class Replies(msgspec.Struct, frozen=True):
-    """replies/<recording key>.json: what the coach answered, verbatim. request_id: of the rescore that asked last."""
-
-    transcript_id: str
-    attempts: list[CoachAttempt]
-    request_id: str = ""
 
 
 class Earlier(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import count as count_from
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,31 +45,27 @@ from callcoach.storage import Documents
 from callcoach.transcript import SpeakerIdentification, Transcript, identified, storable
 from callcoach.work import GaveUp, Subject
 from scorecard.callback import Callback, read_callback
-from scorecard.coach import CoachAttempt
 from scorecard.earlier import (
     Earlier,
-    Replies,
     failure_before,
     left_by_earlier_runs,
     left_for_rescore,
     was_begun,
     written_scorecard,
 )
-from scorecard.mail import message_attributes, render_mail, scorecard_notification
-from scorecard.mail import template as mail_template
 from scorecard.overrides import overridden, override_of, role_names
-from scorecard.question import instructions
 from scorecard.readiness import NEVER_FINISHED, require_finished, transcript_deleted
-from scorecard.report import render_report
-from scorecard.report import template as report_template
+from scorecard.replies import CoachAttempt, Replies
 from scorecard.scorecard import Scorecard
-from scorecard.scoring import coach_of, cost_of_transcription, score_call
 from scorecard.settings import Settings
 from scorecard.speakers import RoleAssignment, assign_roles, mapping_by_alignment
-from scorecard.turns import roles_by_channel, with_turns
 
+# What reads, judges and shows a call is imported where it is used, and first beside the wait for AssemblyAI (_prepare):
+# that takes as long as a third of all that a new process does before its first message.
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from scorecard.coach import Coach
 
 # A callback can overtake the record of its own submission, or come from somebody who has only the webhook's key. After
 # so many looks, about an hour, nobody waits for a record: one that is written later brings a message of its own.
@@ -161,12 +158,17 @@ class Scorer:
         self._spending = spending
         self._operators = operators
         self._assemblyai = assemblyai
-        self._coach = coach_of(settings)
         self._score_once = once(self._score)
         self._per_minute = {
             "understanding": settings.identifications_per_minute,
             "chat": settings.coach_requests_per_minute,
         }
+
+    @cached_property
+    def _coach(self) -> "Coach":
+        from scorecard.scoring import coach_of
+
+        return coach_of(self._settings)
 
     def subject(self, message: Message) -> Subject:
         """Return what a message is about. Raises MalformedMessage."""
@@ -262,8 +264,7 @@ class Scorer:
         assemblyai = self._assemblyai()
         try:
             with self._alone(callback, ends_at), ThreadPoolExecutor(max_workers=5) as pool:
-                # A new process compiles its templates while it waits for AssemblyAI.
-                pool.submit(_compile_templates)
+                pool.submit(_prepare)
                 failed_before = pool.submit(failure_before, self._documents, submission)
                 override = pool.submit(override_of, self._documents, submission)
                 if callback.request_id:
@@ -346,6 +347,8 @@ class Scorer:
             raise
 
     def _count_transcription(self, run: _Run, transcript: Transcript) -> None:
+        from scorecard.scoring import cost_of_transcription
+
         costs = [cost_of_transcription(transcript, run.submission)]
         self._spending.add(run.submission.transcript_id, "transcription", costs)
 
@@ -356,6 +359,9 @@ class Scorer:
 
     def _score_submission(self, run: _Run, heard: _Heard) -> Scorecard:
         """Write a call's documents, those that nothing waits for while the coach thinks."""
+        from scorecard.report import render_report
+        from scorecard.scoring import score_call
+
         lines_of_stage("score")
         key = run.submission.recording
         transcript, roles, is_kept = self._transcript_and_roles(run, heard)
@@ -432,6 +438,8 @@ class Scorer:
 
         Also whether a later run could find out the same without paying again.
         """
+        from scorecard.turns import roles_by_channel, with_turns
+
         rep_channel, is_kept = run.submission.rep_channel, True
         if run.earlier.transcript:
             transcript = heard.transcript
@@ -545,6 +553,8 @@ class Scorer:
     def _tell(self, run: _Run, scorecard: Scorecard, failed_before: Failure | None) -> None:
         if run.submission.quiet:
             return
+        from scorecard.mail import message_attributes, render_mail, scorecard_notification
+
         # Of a quiet failure nobody was told.
         replaces = failed_before if failed_before and not failed_before.quiet else None
         corrects = bool(run.callback.request_id) and failed_before is None
@@ -611,7 +621,10 @@ def _require_done(work: Iterable["Future[None]"]) -> None:
         done.result()
 
 
-def _compile_templates() -> None:
-    instructions()
-    report_template()
-    mail_template()
+def _prepare() -> None:
+    """Import what a new process needs when AssemblyAI has answered, and compile its templates."""
+    from scorecard import mail, question, report, scoring, turns  # noqa: F401
+
+    question.instructions()
+    report.template()
+    mail.template()

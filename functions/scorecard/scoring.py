@@ -10,13 +10,14 @@ from callcoach.documents import Notice, Submission, encode
 from callcoach.languages import base_code, language_name
 from callcoach.pricing import Cost, Transcribed, coaching_cost, price_list, transcription_cost
 from callcoach.transcript import Transcript, Utterance, storable
-from scorecard.coach import Coach, CoachAttempt, CoachOutcome, Complete, Keep
+from scorecard.coach import Coach, CoachOutcome, Complete, Keep
 from scorecard.coachable import uncoachable_reason
 from scorecard.coaching import Editor, unusable_fields
 from scorecard.english import TRACKERS, is_reliably_english
 from scorecard.metrics import call_metrics, mentions, notices, speaker_table, talk_listen, unassigned_share
 from scorecard.phrases import headline
 from scorecard.question import PROMPT_VERSION, CoachedCall, instructions, question_about
+from scorecard.replies import CoachAttempt
 from scorecard.reply import Reply
 from scorecard.role_signals import TextSignals, text_signals
 from scorecard.rubric import RUBRIC_SHA256

@@ -16,9 +16,9 @@ from tests.unit.examples import settings, submission
 from callcoach.assemblyai import AssemblyAI
 from callcoach.documents import encode
 from callcoach.transcript import identified, storable
-from scorecard.coach import CoachAttempt
 from scorecard.mail import message_attributes, render_mail
 from scorecard.readiness import require_finished
+from scorecard.replies import CoachAttempt
 from scorecard.report import render_report
 from scorecard.scoring import score_call
 from scorecard.speakers import assign_roles

@@ -17,8 +17,9 @@ from tests.sandbox.score import default_settings
 from callcoach.assemblyai import AssemblyAI, Completion
 from callcoach.errors import AccountRefused, RateLimited, TransientError
 from callcoach.pricing import Cost, coaching_cost
-from scorecard.coach import Coach, CoachAttempt, Complete
+from scorecard.coach import Coach, Complete
 from scorecard.question import Question, question_about
+from scorecard.replies import CoachAttempt
 from scorecard.scorecard import Scorecard
 from scorecard.scoring import ScoredCall, coach_of, measure_call, score_call
 

@@ -57,7 +57,7 @@ def scored(stack: Stack, key: str, sound: bytes | None = None) -> str:
 
 
 def kept(stack: Stack) -> list[Place]:
-    """Return what is kept at the moment, but for what was sent and logs, which stay, and the hash of what was forgotten."""
+    """Return what is kept at the moment, but for what was sent and logged, and the hash of what was forgotten."""
     return [
         place
         for place in places(stack.cloud)

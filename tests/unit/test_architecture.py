@@ -60,6 +60,7 @@ PURE = {
     "scorecard.numerals",
     "scorecard.phrases",
     "scorecard.question",
+    "scorecard.replies",
     "scorecard.reply",
     "scorecard.rendering",
     "scorecard.report",

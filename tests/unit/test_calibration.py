@@ -14,8 +14,8 @@ from tests.sandbox.score import default_settings
 from tests.sandbox.scripts import read_script
 from tests.unit.scorecards import COACHING, example_scorecard
 
-from scorecard.coach import CoachAttempt
 from scorecard.coachable import uncoachable_reason
+from scorecard.replies import CoachAttempt
 from scorecard.rubric import RUBRIC_ITEMS
 from scorecard.scoring import measure_call
 

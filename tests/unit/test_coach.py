@@ -9,10 +9,11 @@ from tests.unit.examples import REP_AND_CUSTOMER, Models, long_call, quote_of, r
 
 from callcoach.assemblyai import Completion
 from callcoach.errors import AccountRefused, RateLimited, RequestRefused, SlotAhead, UpstreamUnavailable
-from scorecard.coach import Coach, CoachAttempt, CoachOutcome, Keep
+from scorecard.coach import Coach, CoachOutcome, Keep
 from scorecard.coaching import unusable_fields
 from scorecard.metrics import talk_listen
 from scorecard.question import CoachedCall, Question, instructions, question_about
+from scorecard.replies import CoachAttempt
 from scorecard.reply import Reply
 
 CALL = long_call()

@@ -24,8 +24,8 @@ from callcoach.pricing import (
     transcription_cost,
 )
 from callcoach.transcript import SpeakerIdentification, Transcript, decode_transcript, identified
-from scorecard.coach import CoachAttempt
 from scorecard.question import question_about
+from scorecard.replies import CoachAttempt
 from scorecard.scorecard import CostUsd
 from scorecard.scoring import cost_usd, measure_call
 from scorecard.speakers import assign_roles
