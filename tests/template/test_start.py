@@ -23,7 +23,7 @@ STARTS = {
     | {f"submit.{name}" for name in ("handler", "recording", "settings", "submission")},
     # Neither the metrics, sentiment, evidence and rubric nor the report and the e-mail, which take longest.
     "scorecard": BOTH
-    | {"callcoach.pricing"}
+    | {"callcoach.pricing", "callcoach.spending"}
     | {
         f"scorecard.{name}"
         for name in (
