@@ -7,7 +7,7 @@ something behind it; where none is known it begins with more zeros than any of S
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 import msgspec
@@ -83,7 +83,7 @@ def object_created(bucket: str, key: str, recording: Listed, last: str, *, quiet
     return Drop(bucket, key, recording.etag, sequencer, size_bytes=recording.size_bytes, quiet=quiet).event
 
 
-def cost(plan: Backfill, *, channels: int, speech_models: Iterable[str], coach_models: Iterable[str]) -> str:
+def cost(plan: Backfill, *, channels: int, speech_models: Sequence[str], coach_models: Sequence[str]) -> str:
     """Return in words about what AssemblyAI takes for recordings, by their sizes alone."""
     plural = "" if len(plan.submitted) == 1 else "s"
     return (

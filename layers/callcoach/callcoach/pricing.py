@@ -4,7 +4,7 @@ Nothing is guessed: what is not in the list, or was not counted, has no cost and
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
@@ -162,25 +162,18 @@ def coaching_cost(answers: Iterable[Answer]) -> Cost:
 
 
 def usual_cost(
-    hours: float, coach_models: Iterable[str], speech_models: Iterable[str] = (), *, channels: int = 1
+    hours: float, coach_models: Sequence[str], speech_models: Sequence[str] = (), *, channels: int = 1
 ) -> Cost:
-    """Return about what so much sound takes, before it is known which models are used: the first with a price counts.
+    """Return about what so much sound takes, by the models that are asked first.
 
     speech_models: none where nothing is transcribed.
     """
-    coaching = Cost(None, "no_price_for_model")
-    known = _by_id(price_list().coach_model)
-    if model := next((model for model in coach_models if model in known), None):
-        coaching = coaching_cost(
-            [_UsualAnswer(model, round(hours * INPUT_TOKENS_PER_HOUR), round(hours * OUTPUT_TOKENS_PER_HOUR))]
-        )
-    wanted = list(speech_models)
-    if not wanted or coaching.usd is None:
+    usual = _UsualAnswer(coach_models[0], round(hours * INPUT_TOKENS_PER_HOUR), round(hours * OUTPUT_TOKENS_PER_HOUR))
+    coaching = coaching_cost([usual])
+    if not speech_models or coaching.usd is None:
         return coaching
-    models = _by_id(price_list().speech_model)
-    model = next((model for model in wanted if model in models), wanted[0])
     add_ons = USUAL_ADD_ONS if channels == 1 else USUAL_ADD_ONS_OF_CHANNELS
-    transcription = transcription_cost(Transcribed(hours * SECONDS_PER_HOUR, model, channels, add_ons))
+    transcription = transcription_cost(Transcribed(hours * SECONDS_PER_HOUR, speech_models[0], channels, add_ons))
     return transcription if transcription.usd is None else Cost(transcription.usd + coaching.usd)
 
 

@@ -56,7 +56,7 @@ def request(wanted: Override) -> str:
     return json.dumps({"transcript_id": wanted.transcript_id, "status": "rescore", "request_id": wanted.request_id})
 
 
-def cost(cards: Iterable[ScoredCall], calls: int, *, coach_models: Iterable[str]) -> str:
+def cost(cards: Iterable[ScoredCall], calls: int, *, coach_models: Sequence[str]) -> str:
     """Return in words about what the coach takes. cards: of those of the calls that have one."""
     cards = list(cards)
     hours = sum(card.call.duration_seconds for card in cards) / 3600
