@@ -121,6 +121,23 @@ def test_arrows_point_one_way(module: str) -> None:
     assert packages_imported(module) & {"callcoach", "submit", "scorecard", "functions", "layers", "tests"} <= own
 
 
+def reached(module: str) -> set[str]:
+    """Return the modules of ours that are imported with a module, itself too."""
+    found, to_look_at = {module}, [module]
+    while to_look_at:
+        fresh = (imports(to_look_at.pop()) & MODULES.keys()) - found
+        found |= fresh
+        to_look_at += fresh
+    return found
+
+
+def test_a_submission_starts_without_prices() -> None:
+    """They would be read at each cold start, and nothing is priced there."""
+    assert "callcoach.pricing" in reached("scorecard.handler")
+    assert "callcoach.pause" in reached("submit.handler")
+    assert "callcoach.pricing" not in reached("submit.handler")
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_only_adapters_reach_outside(module: str) -> None:
     """boto3, botocore, HTTP and Powertools are imported by the adapters and by the handlers that wire them."""
