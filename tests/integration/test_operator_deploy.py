@@ -31,7 +31,7 @@ def stand_in() -> Iterator[AssemblyAI]:
 @pytest.fixture(scope="module")
 def neighbour() -> Iterator[Cloud]:
     """A stack of callcoach that is in the account already, under another name, and no secret."""
-    with Cloud(stack_name="neighbour", secrets={}, invoke=False) as cloud:
+    with Cloud(stack_name="neighbour", secrets={}, existing_buckets=["mine"], invoke=False) as cloud:
         yield cloud
 
 
@@ -265,6 +265,25 @@ def test_answers_that_the_template_refuses_are_asked_for_again(
     answers = saved(project, "careful")
     assert (answers["AssemblyAIRegion"], answers["RepChannel"]) == ("eu", "2")
     assert answers["NotificationEmail"] == "manager@example.com"
+
+
+def test_a_bucket_of_one_s_own_is_looked_at_and_used(
+    neighbour: Cloud, stand_in: AssemblyAI, called: Called, project: Path
+) -> None:
+    """Its prefix is asked for too, because it may hold other things."""
+    make_secret(neighbour)
+    s3 = neighbour.client("s3")
+    answers = "\n\nmine\ncalls/\n\n\n"
+    ran = deploy(neighbour, stand_in, "--environment", "own-bucket", answer=answers)
+    s3.put_bucket_notification_configuration(Bucket="mine", NotificationConfiguration={})
+    again = run(neighbour, "deploy", "--environment", "own-bucket")
+
+    assert ran.exit_code == 0, ran.err
+    assert saved(project, "own-bucket")["RecordingsPrefix"] == "calls/"
+    assert "aws s3 cp call.mp3 s3://mine/calls/" in ran.out
+    assert "Be patient" not in ran.out
+    assert again.exit_code == 1
+    assert "mine tells EventBridge of nothing" in again.out
 
 
 @pytest.mark.parametrize(

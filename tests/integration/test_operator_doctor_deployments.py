@@ -76,14 +76,16 @@ def test_a_stack_without_its_secret_and_with_weak_models_is_told() -> None:
 
 @pytest.mark.usefixtures("regions")
 def test_a_bucket_of_one_s_own_is_looked_at() -> None:
-    """The sandbox's S3 does not tell whether EventBridge is switched on; what a real one says is tested beside it."""
     with Cloud(
         parameters={"RecordingsBucketName": "mine"},
         secrets={"callcoach/assemblyai": KEY},
         existing_buckets=["mine"],
         invoke=False,
     ) as cloud:
-        verdict, said = told(run(cloud, "doctor", "--json"), "recordings bucket")
+        before = told(run(cloud, "doctor", "--json"), "recordings bucket")
+        cloud.client("s3").put_bucket_notification_configuration(Bucket="mine", NotificationConfiguration={})
+        after, said = told(run(cloud, "doctor", "--json"), "recordings bucket")
 
-    assert verdict == "problem"
+    assert before == ("ok", "mine, which tells EventBridge of what is dropped ")
+    assert after == "problem"
     assert "mine tells EventBridge of nothing" in said

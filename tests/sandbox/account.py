@@ -24,6 +24,7 @@ from moto.iam.models import ManagedPolicy, Role, iam_backends
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.responses import S3Response
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import Topic, sns_backends
 from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
@@ -105,6 +106,7 @@ class Account:
         self._resources.close()
 
     def _moto_patches(self) -> list[AbstractContextManager[Any]]:
+        get_bucket_notification = _with_eventbridge(S3Response.get_bucket_notification)
         receive_message = _with_named_queue_locked(SQSBackend.receive_message)
         change_visibility = _counting_from_receipt(SQSBackend.change_message_visibility)
         return [
@@ -114,6 +116,8 @@ class Account:
             mock.patch("moto.s3.notifications._send_event_bridge_message", self.eventbridge.object_event),
             # moto takes a Deny with a condition, such as "TLS only", for a Deny; the guard decides instead.
             mock.patch.object(FakeBucket, "get_permission", return_value=PermissionResult.NEUTRAL),
+            # moto knows whether a bucket tells EventBridge of its objects, and does not say so.
+            mock.patch.object(S3Response, "get_bucket_notification", get_bucket_notification),
             # moto rewrites a queue's list to delete from it, and forgets what was sent meanwhile.
             mock.patch.object(Queue, "delete_message", _with_queue_locked(Queue.delete_message)),
             mock.patch.object(SQSBackend, "receive_message", receive_message),
@@ -310,6 +314,18 @@ def _without_aws_profile() -> Iterator[None]:
         yield
     finally:
         os.environ.update(hidden)
+
+
+def _with_eventbridge(get_bucket_notification: Callable[[S3Response], Any]) -> Callable[[S3Response], Any]:
+    def call(response: S3Response) -> Any:
+        status, headers, body = get_bucket_notification(response)
+        configuration = response.backend.get_bucket_notification_configuration(response.bucket_name)
+        if configuration and configuration.event_bridge is not None:
+            # Buckets of the sandbox have no other notifications.
+            body = body.replace("/>", "><EventBridgeConfiguration/></NotificationConfiguration>")
+        return status, headers, body
+
+    return call
 
 
 def _with_queue_locked(method: Callable[..., Any]) -> Callable[..., Any]:
