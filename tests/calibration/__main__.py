@@ -49,7 +49,7 @@ def main(arguments: Sequence[str], *, api_key: str, answer: Callable[[str], str]
     )
 
     def tell(number: int, found: Answered) -> None:
-        reason = found.scorecard.status_reason or "judged" if found.scorecard else "no answer"
+        reason = (found.scorecard.status_reason or "judged") if found.scorecard else f"no answer: {found.fault}"
         print(f"{number:>3}/{len(missing)}  {found.asked.call.name}, run {found.asked.run}: {reason}", flush=True)
 
     if missing:

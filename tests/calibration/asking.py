@@ -33,7 +33,7 @@ MOST_AT_ONCE = 16
 
 
 class Unaskable(Exception):
-    """Asking goes no further: the account, the key or the model is refused. The text says what to do."""
+    """Asking goes no further: the key, the account or the model is refused, or nothing answers. The text says why."""
 
 
 class Asked(NamedTuple):
@@ -45,11 +45,12 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True)
 class Answered:
-    """What a question came to. scorecard: None where no answer came."""
+    """What a question came to. scorecard: None where no answer came, for the reason in fault."""
 
     asked: Asked
     scorecard: Scorecard | None
     attempts: Sequence[CoachAttempt]
+    fault: str = ""
 
 
 class _Estimate(msgspec.Struct, frozen=True):
@@ -133,6 +134,8 @@ class Asking:
             return []
         # The first goes alone: what refuses it would refuse them all.
         answers = [self._ask(missing[0])]
+        if answers[0].scorecard is None:
+            raise Unaskable(f"LLM Gateway gives no answer: {answers[0].fault}")
         tell(1, answers[0])
         with ThreadPoolExecutor(self._at_once) as pool:
             waiting = [pool.submit(self._ask, asked) for asked in missing[1:]]
@@ -156,11 +159,13 @@ class Asking:
                 raise Unaskable("stopped")
             return client.complete(request)
 
+        said = ""
         try:
             for number in range(MOST_TRIES):
                 try:
                     return self._answered(asked, complete, first_run=number == 0)
                 except TransientError as fault:
+                    said = str(fault)
                     wait_seconds = fault.retry_after_seconds or FIRST_WAIT_SECONDS * 2**number
                     if isinstance(fault, RateLimited):
                         self._pace.pause(wait_seconds)
@@ -173,7 +178,7 @@ class Asking:
             ) from refusal
         finally:
             client.close()
-        return Answered(asked, None, self._attempts(asked))
+        return Answered(asked, None, self._attempts(asked), said)
 
     def _answered(self, asked: Asked, complete: Complete, *, first_run: bool = True) -> Answered:
         scored = self._score(asked, complete, first_run=first_run)

@@ -92,7 +92,7 @@ def table(results: dict[str, Any]) -> list[str]:
         "",
         f"{questions['judged']} of {questions['wanted']} answers judged, {questions['paid']} questions paid for"
         + (f", {results['cost_usd']:.2f} USD by the list prices" if results["cost_usd"] is not None else ""),
-        f"quotes: {quotes['claimed']} offered, {quotes['dropped']} not found in the transcript and dropped",
+        f"quotes: {quotes['claimed']} offered, {quotes['dropped']} dropped because they do not stand in the transcript",
     ]
     lines += [f"no levels: {one['call']}, run {one['run']}: {one['reason']}" for one in results["without_coaching"]]
     return lines
@@ -100,12 +100,15 @@ def table(results: dict[str, Any]) -> list[str]:
 
 def markdown(results: dict[str, Any]) -> str:
     """Return a block for the README, with its day, its model and what it rests on."""
-    quotes = results["quotes"]
+    quotes, questions = results["quotes"], results["questions"]
     measured = (
-        f"Measured on {results['date']} with `{results['model']}`, {len(results['calls'])} written calls,"
-        f" {results['runs']} runs each, prompt {results['prompt_version']} (`{results['prompt_sha256'][:8]}`), rubric"
-        f" {results['rubric_version']} (`{results['rubric_sha256'][:8]}`). Expected levels are one reader's."
+        f"Measured on {results['date']} with `{results['model']}` on {_counted(len(results['calls']), 'written call')},"
+        f" {_counted(results['runs'], 'run')} each, prompt {results['prompt_version']}"
+        f" (`{results['prompt_sha256'][:8]}`), rubric {results['rubric_version']} (`{results['rubric_sha256'][:8]}`)."
+        " Expected levels are one reader's."
     )
+    if questions["judged"] < questions["wanted"]:
+        measured += f" **Only {questions['judged']} of {questions['wanted']} answers.**"
     if results["endpoint"]:
         measured += f" **Not AssemblyAI: {results['endpoint']} was asked in its place.**"
     lines = [
@@ -121,8 +124,15 @@ def markdown(results: dict[str, Any]) -> str:
             f" {_signed(one.mean_difference)} | {_percent(one.same_share)} |"
             f" {one.judged_without_occasion} of {one.no_occasion} |"
         )
-    lines += ["", f"Of {quotes['claimed']} quotes {quotes['dropped']} were not found in the transcript and dropped."]
+    lines += [
+        "",
+        f"Quotes dropped because they do not stand in the transcript: {quotes['dropped']} of {quotes['claimed']}.",
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _percent(share: float | None) -> str:

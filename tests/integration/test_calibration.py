@@ -93,6 +93,16 @@ def test_what_cannot_be_asked_says_why(
     assert not (tmp_path / "calibration.json").exists()
 
 
+def test_a_gateway_that_is_down_is_given_up_before_all_are_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.calibration.asking.FIRST_WAIT_SECONDS", 0.01)
+    with AssemblyAI(KEY, account=account(coach_faults=itertools.repeat("server_error"))) as service:
+        assert calibrate(service, tmp_path) == 2
+    assert "LLM Gateway gives no answer: POST /v1/chat/completions: 500" in capsys.readouterr().err
+    assert not (tmp_path / "calibration.json").exists()
+
+
 def test_requests_leave_no_faster_than_the_account_allows(tmp_path: Path) -> None:
     """A limit that is met is waited for; what was rejected is asked again."""
     with AssemblyAI(KEY, account=Account(KEY, chat_requests_per_minute=4), clock_scale=0.01) as service:

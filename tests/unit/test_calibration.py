@@ -1,6 +1,7 @@
 """The calls for calibration, and the arithmetic of agreement."""
 
 import datetime as dt
+import re
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from scorecard.rubric import RUBRIC_ITEMS
 from scorecard.scoring import measure_call
 
 CALLS = calibration_calls()
-FOLDER = Path(__file__).parents[1] / "data" / "calibration"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "tests" / "data" / "calibration"
 # The customer's speech from which on the rubric judges listening.
 LISTENING_MS = 120_000
 
@@ -114,6 +116,13 @@ def test_results_say_with_what_they_were_measured_and_what_is_missing() -> None:
     }
     assert any(f"no levels: {call.name}, run 2: no_answer" in line for line in table(results))
     block = markdown(results)
-    assert block.startswith("Measured on 2026-11-26 with `claude-sonnet-4-6`, 1 written calls, 2 runs each, prompt 1")
+    assert block.startswith("Measured on 2026-11-26 with `claude-sonnet-4-6` on 1 written call, 2 runs each, prompt 1")
+    assert "Only 1 of 2 answers." in block
     assert "Not AssemblyAI: http://127.0.0.1:1 was asked in its place" in block
-    assert "Of 17 quotes 1 were not found" in block
+    assert "do not stand in the transcript: 1 of 17." in block
+
+
+def test_the_documents_say_how_many_calls_there_are() -> None:
+    number = ("eight", "nine", "ten", "eleven", "twelve")[len(CALLS) - 8]
+    for document in ("README.md", "CHANGELOG.md", ".github/CONTRIBUTING.md"):
+        assert re.search(rf"\b{number} (?:written )?calls\b", (ROOT / document).read_text("utf-8")), document
