@@ -18,7 +18,7 @@ _SCALE_SIGNS: dict[str, int] = _TABLES["scale_signs"]
 _STARTS = frozenset({*_NUMBERS, *_ORDINALS, *_SCALES, "a", "minus", "negative"})
 
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
-_GROUPED_ANYHOW = re.compile(r"(\d{1,3}(?:([.,])\d{3})(?:\2\d{3})*)(?:(?!\2)[.,](\d+))?")
+_GROUPED_ANYHOW = re.compile(r"(\d{1,3}([.,])\d{3}(?:\2\d{3})*)(?:(?!\2)[.,](\d+))?")
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)")
 _INTEGER = re.compile(r"#\d+")
 _DECIMAL = re.compile(r"#(\d+)p(\d+)")

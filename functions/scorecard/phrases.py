@@ -1,6 +1,5 @@
 """The words for a scorecard's numbers and codes, which the page and the e-mail share. Pure."""
 
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -29,13 +28,11 @@ from scorecard.scorecard import (
     TalkListen,
 )
 from scorecard.sentiment import MINIMUM_ROWS, STATE_SHARE
-from scorecard.tokens import OTHER_SENTENCE_ENDS, UNSPACED
+from scorecard.wording import ended
 
 _WORDS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("phrases.toml").read_text("utf-8"))
 
 _VERDICTS = {"below": "below", "in_band": "within", "above": "above"}
-_SENTENCE_END = re.compile(rf"[.!?{OTHER_SENTENCE_ENDS}][\"'”’»」』)]*\Z")
-_CHINESE_OR_JAPANESE_END = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff][」』)]*\Z")
 _PER_MINUTE = " per minute"
 _BY_SIDE = {"rep": " by the rep", "customer": " by the customer", "unassigned": ""}
 
@@ -99,13 +96,6 @@ def percent(share: float | None) -> str:
 def capitalised(text: str) -> str:
     """Return text with a capital first letter."""
     return text[:1].upper() + text[1:]
-
-
-def ended(text: str) -> str:
-    """Return text with the end that a sentence has in its script."""
-    if _SENTENCE_END.search(text):
-        return text
-    return f"{text}。" if _CHINESE_OR_JAPANESE_END.search(text) else text if UNSPACED.match(text[-1:]) else f"{text}."
 
 
 def file_name(scorecard: Scorecard) -> str:

@@ -45,6 +45,8 @@ _ASKING = re.compile(rf"(?:{'|'.join(_WORDING['suggestion']['asking'])})\b", re.
 _NO_VERB = frozenset(_WORDING["suggestion"]["no_verb"])
 
 _SENTENCE = re.compile(rf".*?(?:(?<![.!?])[.!?]+[\"'”’)]*(?=\s)|[{OTHER_SENTENCE_ENDS}]+[\"'”’」』)]*|$)", re.DOTALL)
+_ENDED = re.compile(rf"[.!?{OTHER_SENTENCE_ENDS}][\"'”’»」』)]*\Z")
+_ENDS_IN_CHINESE_OR_JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff][」』)]*\Z")
 _QUOTED = re.compile(r"[\"“][^\"“”]*[\"”]")
 _LINK = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://|\bmailto:|\bwww\.|(?<![\w.+-])[\w.+-]+@[\w-]|(?<![\w.-])[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}",
@@ -83,6 +85,16 @@ def one_line(text: str) -> str:
 def sentences(text: str) -> list[str]:
     """Return the sentences of a text, each with its mark."""
     return [stripped for part in _SENTENCE.findall(text) if (stripped := part.strip())]
+
+
+def ended(text: str) -> str:
+    """Return text with the end that a sentence has in its script."""
+    if _ENDED.search(text):
+        return text
+    if _ENDS_IN_CHINESE_OR_JAPANESE.search(text):
+        return f"{text}。"
+    # Thai and its neighbours end a sentence without a mark.
+    return text if UNSPACED.match(text[-1:]) else f"{text}."
 
 
 def numbers(text: str, language: Language) -> list[Number]:
@@ -166,10 +178,10 @@ def shortened(text: str, words: int) -> str:
     cut = " ".join(text.split()[:words])
     cut = cut[: words * CHARACTERS_PER_WORD * len(cut) // max(_length(cut), 1)]
     # What stands before a semicolon is a sentence of its own; before a comma, mostly.
-    for marks in (";:", ","):
+    for marks in (";:", ",\u3001"):
         clause = max(cut.rfind(mark) for mark in marks)
         if clause > len(cut) // 3:
-            return f"{cut[:clause]}."
+            return ended(cut[:clause])
     return f"{cut.rstrip(' .')} ..."
 
 

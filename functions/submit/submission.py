@@ -298,7 +298,9 @@ class Submitter:
         except RequestRefused as refusal:
             models = replacement_models(refusal.detail)
             if models is None:
-                raise language_refusal(refusal, asked) or refusal from refusal
+                if unsupported := language_refusal(refusal, asked):
+                    raise unsupported from refusal
+                raise
             wanted = ",".join(self._settings.speech_models)
             if models:
                 asked["speech_models"] = list(models)

@@ -349,3 +349,29 @@ def test_asking_and_consent() -> None:
     assert not consents("I have no idea about Thursday")
     assert not consents("Thursday doesn’t work for me")
     assert not consents("That is not good")
+
+
+def test_prose_without_spaces_is_cut_between_its_sentences() -> None:
+    """Four characters stand for a word; no blank comes between sentences."""
+    text = "在庫は紙で管理されている。先月は部品が足りず、生産ラインが半日止まった。"
+    assert sentences(text) == ["在庫は紙で管理されている。", "先月は部品が足りず、生産ラインが半日止まった。"]
+    assert shortened(text, 60) == text
+    assert shortened(text, 5) == "在庫は紙で管理されている。"
+    assert shortened("先月は部品が足りず、生産ラインが半日止まった。", 4) == "先月は部品が足りず。"
+
+
+def test_sentences_of_other_scripts_end_at_their_marks() -> None:
+    assert sentences("यह महँगा है। हम सोचेंगे।") == ["यह महँगा है।", "हम सोचेंगे।"]
+    assert sentences("كم السعر؟ إنه مرتفع\u06d4") == ["كم السعر؟", "إنه مرتفع\u06d4"]
+    assert shortened("यह महँगा है। हम सोचेंगे।", 60) == "यह महँगा है। हम सोचेंगे।"
+
+
+def test_numbers_of_quotes_are_read_as_the_call_says_them_and_those_of_prose_as_it_writes_them() -> None:
+    """A German text may repeat the eighteen thousand of an English quote, and no number that nobody said."""
+    proofreader = Proofreader({}, language="de", spoken="en")
+    quotes = ["it's eighteen thousand a year"]
+    assert proofreader.read("summary", "Es geht um 18.000 im Jahr.", quotes) == "Es geht um 18.000 im Jahr."
+    assert proofreader.read("summary", "Es geht um 19.000 im Jahr.", quotes) == ""
+    arabic = Proofreader({}, language="ar")
+    assert arabic.read("summary", "السعر ١٩٠٠٠ في السنة.", ["السعر ١٨٠٠٠ في السنة"]) == ""
+    assert arabic.read("summary", "السعر ١٨٠٠٠ في السنة.", ["السعر 18000 في السنة"])
