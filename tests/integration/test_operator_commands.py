@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.integration.operator_commands import run, shell
+from tests.integration.operator_commands import role_with, run, shell
 from tests.integration.stack import Stack, running_stack
 
 from callcoach.commands import callcoach
@@ -116,6 +116,21 @@ def test_a_missing_right_is_named(stack: Stack) -> None:
     assert ran.exit_code == 1
     assert "your credentials lack a right" in ran.err
     assert "cloudformation:DescribeStacks" in ran.err
+
+
+def test_pausing_and_resuming_need_these_rights(stack: Stack) -> None:
+    needed = {
+        "cloudformation:DescribeStackResources",
+        "cloudformation:DescribeStacks",
+        "dynamodb:BatchGetItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:PutItem",
+    }
+    credentials, used = role_with(stack.cloud, "pauses", needed)
+
+    for command in ("pause", "resume"):
+        assert run(stack.cloud, command, credentials=credentials).exit_code == 0
+    assert used() == needed
 
 
 def test_wrong_usage_ends_with_two(stack: Stack) -> None:

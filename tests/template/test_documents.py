@@ -158,6 +158,15 @@ def test_commands_in_sentences_exist_with_their_options() -> None:
                 assert named in options | {"--help"}, f"{document}: {code}"
 
 
+def test_each_command_has_its_rights() -> None:
+    """In the table of what an operator may do."""
+    table = text("OPERATIONS.md").split("\n## What an operator may do\n")[1].split("\n## ")[0]
+    first_cells = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    named = {code.split()[0] for cell in first_cells for code in INLINE.findall(cell)}
+
+    assert named == set(callcoach.commands)
+
+
 def anchors(document: str) -> set[str]:
     """Return what a heading's link ends in on GitHub."""
     headings = re.findall(r"^#+ (.+)$", prose(document), re.MULTILINE)
