@@ -6,12 +6,16 @@ import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 from tests.unit.test_architecture import MODULES
 
 from callcoach.commands import callcoach
+
+if TYPE_CHECKING:
+    import click
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -143,19 +147,27 @@ def test_targets_of_make_exist_and_take_what_they_are_given(tmp_path: Path, monk
                 parsed([target, *shlex.split(value), *key])
 
 
+def options(command: "click.Command") -> set[str]:
+    return {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
+
+
+OPTIONS = {option for command in callcoach.commands.values() for option in options(command)}
+
+
 def test_commands_in_sentences_exist_with_their_options() -> None:
     """`callcoach status [KEY]`, `rescore KEY… | --prefix P`: the command, and each option that is named with it."""
     for document in DOCUMENTS:
         for code in INLINE.findall(prose(document)):
+            if code.startswith("OPTIONS="):
+                assert set(re.findall(r"--[a-z][a-z-]*", code)) <= OPTIONS, f"{document}: {code}"
             words = code.removeprefix("python -m ").split()
             words = words[1:] if words[0] == "callcoach" else words
             if not words or words[0] not in callcoach.commands:
                 assert not code.startswith("python -m callcoach "), f"{document}: {code}"
                 continue
             command = callcoach.commands[words[0]]
-            options = {option for param in command.params for option in [*param.opts, *param.secondary_opts]}
             for named in re.findall(r"--[a-z][a-z-]*", code):
-                assert named in options | {"--help"}, f"{document}: {code}"
+                assert named in {*options(command), "--help"}, f"{document}: {code}"
 
 
 def test_each_command_has_its_rights() -> None:
@@ -242,6 +254,19 @@ def test_parameters_that_are_named_exist(document: str) -> None:
             if named[2] and named[1] in TEMPLATE["Parameters"]:
                 allowed = TEMPLATE["Parameters"][named[1]].get("AllowedValues")
                 assert not allowed or named[2].lstrip("=") in map(str, allowed), f"{document}: {code}"
+
+
+def test_drawings_show_what_is_deployed() -> None:
+    drawn = [
+        name
+        for document in DOCUMENTS
+        for language, block in FENCE.findall(text(document))
+        if language == "text"
+        for name in re.findall(r"\b[A-Z][A-Za-z]+(?:Api|Bucket|Dlq|Function|Queue|Topic)\b", block)
+    ]
+
+    assert drawn
+    assert set(drawn) <= set(TEMPLATE["Resources"])
 
 
 def test_the_map_of_modules_is_the_code_s() -> None:
