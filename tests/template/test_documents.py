@@ -151,7 +151,12 @@ def options(command: "click.Command") -> set[str]:
     return {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
 
 
-OPTIONS = {option for command in callcoach.commands.values() for option in options(command)}
+# Of the commands, and of what else make passes OPTIONS to.
+OPTIONS = {option for command in callcoach.commands.values() for option in options(command)} | {
+    option
+    for path in (ROOT / "tests").glob("*/__main__.py")
+    for option in re.findall(r"add_argument\(\s*\"(--[a-z-]+)\"", path.read_text("utf-8"))
+}
 
 
 def test_commands_in_sentences_exist_with_their_options() -> None:
