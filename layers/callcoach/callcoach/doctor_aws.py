@@ -31,7 +31,7 @@ _ROLLED_BACK = ("UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")
 
 # From here on, as the alarm has it, the cap is near.
 _NEARLY = 0.8
-_RAISE_CAP = "Raise MonthlyCostCapUsd by a deployment, or waive it for this month with python -m callcoach resume."
+_RAISE_CAP = "Raise MonthlyCostCapUsd by a deployment."
 
 
 class AwsDoctor:
@@ -147,7 +147,10 @@ class AwsDoctor:
         if pause.by == "operator":
             yield Check("pause", "warning", found, "python -m callcoach resume lets everything go on.")
         elif pause.by == COST_CAP:
-            yield Check("pause", "problem", found, f"{_RAISE_CAP} It ends by itself with the month.")
+            advice = (
+                f"{_RAISE_CAP} python -m callcoach resume waives it for this month, after which this ends by itself."
+            )
+            yield Check("pause", "problem", found, advice)
         else:
             yield Check("pause", "problem", found, "See that AssemblyAI accepts the account; it then ends by itself.")
 

@@ -42,7 +42,7 @@ class GaveUp(msgspec.Struct, frozen=True):
 class Subject(msgspec.Struct, frozen=True):
     """What a message is about.
 
-    work_id: a name for the work, the same at each delivery; begins_spending: it asks for what was not begun to be paid.
+    work_id: a name for the work, the same at each delivery. begins_spending: it asks for what nobody pays for yet.
     """
 
     work_id: str
