@@ -58,7 +58,7 @@ def tell(stack: Stack, **attributes: str) -> list[str]:
 def test_an_address_is_subscribed_confirmed_and_gets_its_calls_alone(stack: Stack) -> None:
     told = run(stack.cloud, "subscribe", LEAD, "--team", "North", "--outcome", "complete", "--outcome", "failed")
     assert told.out.splitlines()[0] == (
-        f"To be confirmed: {LEAD}: scorecards and failures with outcome complete or failed, team North."
+        f"{LEAD} will get scorecards and failures with outcome complete or failed, team North, once it is confirmed."
     )
     assert "  python -m callcoach subscribe --confirm 'LINK'" in told.out.splitlines()
     assert tell(stack, team="North", outcome="complete") == ["manager@example.com"]
@@ -118,7 +118,7 @@ def test_a_queue_is_subscribed_at_once_and_told_what_it_lacks(stack: Stack) -> N
 
     told = run(stack.cloud, "subscribe", arn, "--call-type", "demo").out
 
-    assert told.splitlines()[0] == f"Subscribed: {arn}: scorecards and failures with call type demo."
+    assert told.splitlines()[0] == f"{arn} gets scorecards and failures with call type demo."
     assert f"sns.amazonaws.com sqs:SendMessage, with aws:SourceArn\n  {topic}" in told
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": lets_in(topic, arn)})
     for call_type in ("demo", "cold"):

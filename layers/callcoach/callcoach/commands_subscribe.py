@@ -75,13 +75,17 @@ def subscribe(
         return _listed(deployed)
     kind = _kind(operations=operations)
     subscription = _topic(deployed, kind).subscribe(address, protocol, wanted)
-    lines = [f"{_headed(subscription)}: {_what(kind, subscription.filter)}."]
-    if protocol in ("email", "https") and not subscription.is_confirmed:
-        lines += [
-            f"AWS sends a link to {address}. It is to be copied, not followed, within two days, and given to",
+    what = _what(kind, subscription.filter)
+    if subscription.is_confirmed:
+        lines = [f"{subscription.address} gets {what}."]
+    else:
+        sends = "posts a SubscribeURL" if protocol == "https" else "mails a link"
+        lines = [
+            f"{subscription.address} will get {what}, once it is confirmed.",
+            f"AWS {sends} to it, which is to be copied, not followed, and within two days given to",
             "  python -m callcoach subscribe --confirm 'LINK'",
         ]
-    elif protocol in ("sqs", "lambda"):
+    if protocol in ("sqs", "lambda"):
         action = "sqs:SendMessage" if protocol == "sqs" else "lambda:InvokeFunction"
         lines.append(
             f"Its own policy has to allow sns.amazonaws.com {action}, with aws:SourceArn\n"
@@ -144,9 +148,9 @@ def _listed(deployed: Deployed) -> Answer:
     ]
     if any(subscription.is_unguarded for _, subscription in found):
         lines.append(
-            "unguarded: whoever has one of its e-mails can unsubscribe it. unsubscribe it, subscribe it anew, and"
+            "unguarded: whoever has one of its e-mails can end it. Unsubscribe it, subscribe it anew, and give the link\n"
+            "to --confirm."
         )
-        lines.append("confirm it here and not by its link.")
     document = {
         "stack": deployed.stack.name,
         "subscriptions": [{"topic": kind, **_told(subscription)} for kind, subscription in found],
@@ -165,13 +169,11 @@ def _state(subscription: Subscription) -> str:
     return "unguarded" if subscription.is_unguarded else "confirmed"
 
 
-def _headed(subscription: Subscription) -> str:
-    return f"{'Subscribed' if subscription.is_confirmed else 'To be confirmed'}: {subscription.address}"
-
-
 def _what(kind: str, wanted: Filter | None) -> str:
     """Return in words what somebody gets; None is a filter that cannot be seen."""
-    if kind == "operations" or wanted is None:
+    if kind == "operations":
         return _WORDS[kind]
+    if wanted is None:
+        return f"{_WORDS[kind]} (a filter shows once it is confirmed)"
     said = [f"{words(name)} {' or '.join(map(str, values))}" for name, values in wanted.items()]
     return f"{_WORDS[kind]} with {', '.join(said)}" if said else f"all {_WORDS[kind]}"
