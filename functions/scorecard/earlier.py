@@ -57,7 +57,7 @@ def left_for_rescore(
     Answers of which nothing could be used are left out: whoever wants it scored again wants others.
     """
     before = pool.submit(written_scorecard, documents, submission)
-    transcript = pool.submit(_stored_transcript, documents, submission)
+    transcript = pool.submit(stored_transcript, documents, submission)
     replies = pool.submit(_replies, documents, submission, progress)
     scorecard = before.result()
     coach_failed = scorecard is not None and (scorecard.status_reason or "").startswith("coach_")
@@ -90,11 +90,12 @@ def _identification(documents: Documents, submission: Submission, progress: Prog
         kept = msgspec.json.decode(progress.identification, type=SpeakerIdentification)
         if kept.mapping is not None:
             return kept
-    transcript = _stored_transcript(documents, submission)
+    transcript = stored_transcript(documents, submission)
     return transcript.identification if transcript else None
 
 
-def _stored_transcript(documents: Documents, submission: Submission) -> Transcript | None:
+def stored_transcript(documents: Documents, submission: Submission) -> Transcript | None:
+    """Return the transcript of a submission, if it is stored."""
     stored = documents.read("transcripts", submission.recording)
     transcript = decode_transcript(stored) if stored else None
     return transcript if transcript and transcript.id == submission.transcript_id else None

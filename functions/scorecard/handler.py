@@ -2,7 +2,7 @@
 
 import os
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -24,6 +24,9 @@ from callcoach.storage import Documents
 from callcoach.work import Worker
 from scorecard.pipeline import Scorer
 from scorecard.settings import Settings
+
+if TYPE_CHECKING:
+    from scorecard.report_mail import ReportMail
 
 
 @cache
@@ -56,12 +59,22 @@ def worker() -> Worker:
             settings.llm_gateway_url,
             observe=count_request,
         ),
+        report_mail=_report_mail(session, settings),
         once=partial(Once, name="scorecard", client=dynamodb, table_name=settings.state_table_name),
     )
     queue = Queue(sqs, settings.callbacks_queue_url, settings.callbacks_dlq_url)
     return Worker(
         scorer, queue=queue, state=state, pauses=Pauses(state, operations, "scorecard", settings.monthly_cost_cap_usd)
     )
+
+
+def _report_mail(session: boto3.session.Session, settings: Settings) -> "ReportMail | None":
+    if not settings.report_sender:
+        return None
+    from scorecard.report_mail import ReportMail  # noqa: PLC0415 - a stack that mails no reports does without
+
+    client = session.client("sesv2", config=AWS_CONFIG)
+    return ReportMail(client, settings.report_sender, settings.report_recipients)
 
 
 # Lambda gives the start of a process a whole processor; to import this module elsewhere needs no environment.

@@ -106,13 +106,19 @@ def _headline(scorecard: Scorecard) -> str:
 
 
 def render_mail(
-    scorecard: Scorecard, bucket: str, replaces: Failure | None = None, *, corrects: bool = False
+    scorecard: Scorecard,
+    bucket: str,
+    replaces: Failure | None = None,
+    *,
+    corrects: bool = False,
+    is_attached: bool = False,
 ) -> tuple[str, str]:
     """Return the subject and the text of a call's e-mail: 72 columns, complete without any link.
 
     The subject is in ASCII, as SNS wants it; names, prose and quotes in the text keep their letters.
 
-    replaces: the failure that people were told of before; corrects: there was another scorecard before.
+    replaces: the failure that people were told of before; corrects: there was another scorecard before; is_attached:
+    the report comes with it, so it is not said where it lies.
     """
     coaching = scorecard.coaching
     names = people(scorecard) or file_name(scorecard)
@@ -124,7 +130,7 @@ def render_mail(
         talk_line=talk_line(scorecard),
         levels=_level_line(coaching) if coaching else "",
         evidence=evidence_sentence(scorecard),
-        report_link=_report_link(scorecard, bucket),
+        report_link="" if is_attached else _report_link(scorecard, bucket),
         replaces=replaces.reason.replace("_", " ") if replaces else "",
         corrects=corrects,
     )

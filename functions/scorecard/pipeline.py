@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count as count_from
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,6 +50,7 @@ from scorecard.earlier import (
     failure_before,
     left_by_earlier_runs,
     left_for_rescore,
+    stored_transcript,
     was_begun,
     written_scorecard,
 )
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from scorecard.coach import Coach
+    from scorecard.report_mail import ReportMail
 
 # A callback can overtake the record of its own submission, or come from somebody who has only the webhook's key. After
 # so many looks, about an hour, nobody waits for a record: one that is written later brings a message of its own.
@@ -145,6 +147,7 @@ class Scorer:
         state: State,
         spending: Spending,
         operators: Operators,
+        report_mail: "ReportMail | None",
         assemblyai: Callable[[], AssemblyAI],
         once: Callable[[Callable[..., Outcome]], Callable[..., Outcome]],
     ) -> None:
@@ -157,6 +160,7 @@ class Scorer:
         self._state = state
         self._spending = spending
         self._operators = operators
+        self._report_mail = report_mail
         self._assemblyai = assemblyai
         self._score_once = once(self._score)
         self._per_minute = {
@@ -307,14 +311,14 @@ class Scorer:
 
     def _outcome(self, run: _Run) -> str:
         """Score a call, or find that an earlier run has done so; return the scorecard's status."""
-        scorecard = run.earlier.scorecard
+        scorecard, report = run.earlier.scorecard, ""
         if scorecard is None:
-            scorecard = self._score_submission(run, self._hear(run))
+            scorecard, report = self._score_submission(run, self._hear(run))
             _count_scored(run, scorecard)
         if self._settings.delete_at_assemblyai and not run.earlier.transcript:
             run.assemblyai.delete_transcript(run.submission.transcript_id)
         failed_before = run.failed_before.result()
-        self._tell(run, scorecard, failed_before)
+        self._tell(run, scorecard, report, failed_before)
         if failed_before:
             self._documents.delete("failures", run.submission.recording)
         return scorecard.status
@@ -357,8 +361,11 @@ class Scorer:
         step = f"coaching {run.callback.request_id}" if run.callback.request_id else "coaching"
         self._spending.add(run.submission.transcript_id, step, costs)
 
-    def _score_submission(self, run: _Run, heard: _Heard) -> Scorecard:
-        """Write a call's documents, those that nothing waits for while the coach thinks."""
+    def _score_submission(self, run: _Run, heard: _Heard) -> tuple[Scorecard, str]:
+        """Write a call's documents, those that nothing waits for while the coach thinks.
+
+        Returns the scorecard and the report, a page of HTML.
+        """
         from scorecard.report import render_report
         from scorecard.scoring import score_call
 
@@ -394,13 +401,14 @@ class Scorer:
         )
         keeping.append(run.pool.submit(self._count_coaching, run, scored.attempts))
         self._tell_of_refused_models(scored.refused_models)
-        self._documents.write("reports", key, render_report(scored.scorecard, transcript).encode())
+        report = render_report(scored.scorecard, transcript)
+        self._documents.write("reports", key, report.encode())
         _require_done([*storing, *keeping])
         self._documents.write("scorecards", key, encode(scored.scorecard))
         if run.progress.replies:
             # The words of a call stay in the table no longer than they have to.
             self._state.keep_answer(run.callback.work_id, "replies", b"")
-        return scored.scorecard
+        return scored.scorecard, report
 
     def _store(self, run: _Run, transcript: Transcript) -> None:
         """Store what was said, and then give the place among the open jobs back."""
@@ -550,7 +558,8 @@ class Scorer:
                 "CoachModel and CoachFallbackModel to models that your account may use.\n",
             )
 
-    def _tell(self, run: _Run, scorecard: Scorecard, failed_before: Failure | None) -> None:
+    def _tell(self, run: _Run, scorecard: Scorecard, report: str, failed_before: Failure | None) -> None:
+        """Tell people. report: the page, "" where an earlier run has made it."""
         if run.submission.quiet:
             return
         from scorecard.mail import message_attributes, render_mail, scorecard_notification
@@ -558,9 +567,44 @@ class Scorer:
         # Of a quiet failure nobody was told.
         replaces = failed_before if failed_before and not failed_before.quiet else None
         corrects = bool(run.callback.request_id) and failed_before is None
-        subject, text = render_mail(scorecard, self._documents.bucket, replaces, corrects=corrects)
-        notification = scorecard_notification(scorecard, self._documents.bucket)
-        self._notifications.publish(subject, text, message_attributes(scorecard), notification)
+        mail = partial(render_mail, scorecard, self._documents.bucket, replaces, corrects=corrects)
+        if not run.progress.told:
+            notification = scorecard_notification(scorecard, self._documents.bucket)
+            self._notifications.publish(*mail(), message_attributes(scorecard), notification)
+        if self._report_mail:
+            subject, text = mail(is_attached=True)
+            report = report or self._report_again(run, scorecard)
+            self._mail_report(run, self._report_mail, subject, text, report)
+
+    def _report_again(self, run: _Run, scorecard: Scorecard) -> str:
+        """Return the report of a scorecard that an earlier run has written, and was killed or had to wait."""
+        transcript = run.earlier.transcript or stored_transcript(self._documents, run.submission)
+        if transcript is None:
+            raise NotFinished("the transcript is being replaced", retry_after_seconds=back_off_seconds(1))
+        return render_report(scorecard, transcript)
+
+    def _mail_report(self, run: _Run, report_mail: "ReportMail", subject: str, text: str, report: str) -> None:
+        """Mail the report. What only people can mend is told to operators, and holds up no call."""
+        try:
+            refusal = report_mail.send(subject, text, report, run.submission.recording)
+        except Exception as fault:
+            if passing_fault(fault) and not run.progress.told:
+                self._state.note_told(run.callback.work_id)
+            raise
+        if not refusal:
+            count("ReportsMailed")
+            return
+        logger.warning("the report is not mailed", reason=refusal.partition(":")[0])
+        count("ReportsRefused")
+        self._operators.tell(
+            "report_refused",
+            "callcoach: SES does not send the reports",
+            f"SES refuses to send a report: {refusal}\n\n"
+            "Scorecards are written, and whoever has subscribed is told, as ever. What to do: see that the address in\n"
+            "ReportSender or its domain is verified in SES, that your account is out of SES's sandbox, and that\n"
+            "sending is not paused (python -m callcoach doctor looks at that). What was not sent is not sent later:\n"
+            "python -m callcoach open gives a link to a report.\n",
+        )
 
 
 def _why_not_rescored(callback: Callback, override: Override | None, earlier: Earlier) -> str | None:

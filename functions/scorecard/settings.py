@@ -7,6 +7,7 @@ class Settings(msgspec.Struct, frozen=True):
     """One field per environment variable.
 
     roles: the rep's first, then the customer's. coach_temperature: "" is not sent. monthly_cost_cap_usd: 0 for none.
+    report_sender: "" mails no reports.
     """
 
     assemblyai_secret_name: str
@@ -31,3 +32,5 @@ class Settings(msgspec.Struct, frozen=True):
     coach_requests_per_minute: int
     delete_at_assemblyai: bool
     monthly_cost_cap_usd: float
+    report_sender: str
+    report_recipients: tuple[str, ...]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from tests.integration.stack import KEY, SOUND, Stack
+from tests.integration.stack import KEY, REPORTS, SOUND, Stack
 from tests.sandbox.assemblyai.server import AssemblyAI
 from tests.sandbox.assemblyai.transcripts import Account
 from tests.sandbox.cloud import Cloud, Mail
@@ -28,6 +28,7 @@ ACCOUNT = Account(KEY, understanding_requests_per_minute=1000, chat_requests_per
 PARAMETERS = {
     "NotificationEmail": "manager@example.com",
     "OperationsEmail": "operators@example.com",
+    **REPORTS,
     "MaxOpenJobs": "2",
     # No waits where no activity is about them.
     "IdentificationsPerMinute": "100000",
@@ -72,6 +73,7 @@ def deployed(parameters: Mapping[str, str] | None = None, *, edit: Edit | None =
             parameters=PARAMETERS | {"AssemblyAIEndpointUrl": stand_in.url} | dict(parameters or {}),
             secrets={"callcoach/assemblyai": KEY},
             existing_buckets=[OWN_BUCKET],
+            verified_identities=["example.com"],
             edit=edit,
             invoke=False,
         )
@@ -108,6 +110,7 @@ def a_call_is_scored(stack: Stack) -> None:
     assert [message.state for message in stack.cloud.messages(SCORE)] == ["delayed"]
     assert all(stack.body(kind, key) for kind in RESULTS)
     assert [mail.attributes["outcome"] for mail in _mails(stack, key)] == ["complete"]
+    assert [list(mail.attachments) for mail in stack.cloud.ses.sent[-1:]] == [["scored-review.html"]]
 
 
 def a_scored_call_is_looked_after_again(stack: Stack) -> None:

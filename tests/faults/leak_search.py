@@ -26,7 +26,9 @@ from tests.sandbox.places import Place, searchable
 # So many words of a call in a row are no accident.
 RUN_OF_WORDS = 6
 # Where a call may be quoted: in the documents about it, and in the e-mail that brings its scorecard.
-MADE_FOR_WORDS = re.compile(r"s3 (transcripts|replies|reports|scorecards)|mail ScorecardsTopic (complete|numbers_only)")
+MADE_FOR_WORDS = re.compile(
+    r"s3 (transcripts|replies|reports|scorecards)|mail ScorecardsTopic (complete|numbers_only)|mail report"
+)
 PRESIGNED = ("X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Credential")
 
 SUBMIT = "assemblyai POST /v2/transcript"

@@ -108,7 +108,9 @@ def granted(cloud: Cloud) -> Iterator[tuple[Grant, Policy]]:
             for statement in document["Statement"]:
                 for action in listed(statement["Action"]):
                     for position, arn in enumerate(listed(statement["Resource"])):
-                        alone = statement | {"Action": action, "Resource": arn}
+                        # The sandbox has asked its condition, which is about the call, when it was used.
+                        alone = {name: statement[name] for name in ("Sid", "Effect")}
+                        alone |= {"Action": action, "Resource": arn}
                         grant = Grant(role, statement["Sid"], action, readable(arn, cloud.resources), position)
                         yield grant, Policy({"Version": document["Version"], "Statement": alone})
 
@@ -141,10 +143,11 @@ def without(grant: Grant) -> Callable[[dict[str, Any]], None]:
 
     def edit(document: dict[str, Any]) -> None:
         policies = document["Resources"][grant.role]["Properties"]["Policies"]
-        # What depends on a condition is for keys of KMS, whose use is not observable.
-        for policy in [policy for policy in policies if "PolicyDocument" in policy]:
-            rest = [part for statement in policy["PolicyDocument"]["Statement"] for part in _rest(statement, grant)]
-            policy["PolicyDocument"]["Statement"] = rest
+        for policy in list(policies):
+            inner = policy["Fn::If"][1] if "Fn::If" in policy else policy
+            statements = inner["PolicyDocument"]["Statement"]
+            rest = [part for statement in statements for part in _rest(statement, grant)]
+            inner["PolicyDocument"]["Statement"] = rest
             if not rest:
                 # IAM takes no policy without a statement.
                 policies.remove(policy)

@@ -186,6 +186,10 @@ def judge(scenario: Scenario, report: Report, *, happened: bool) -> Verdict:
     allowed_mails = 1 + scenario.fault.lasts if _may_tell_twice(scenario, report) else 0
     if extra_mails > allowed_mails:
         unexplained.append(f"{len(report.mails)} e-mails")
+    # A report goes with each scorecard that people are told of.
+    wanted_reports = int(report.outcome not in ("failed", "nothing"))
+    if not wanted_reports <= report.reports <= wanted_reports * (1 + allowed_mails):
+        unexplained.append(f"{report.reports} reports mailed")
     if report.dead_letters:
         unexplained.append(f"{len(report.dead_letters)} messages in dead-letter queues")
     if report.is_paused:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from tests.integration.stack import CALLS, Stack, running_stack
+from tests.integration.stack import CALLS, REPORTS, Stack, running_stack
 from tests.sandbox.assemblyai.billing import Service
 from tests.sandbox.cloud import Mail
 from tests.sandbox.interference import Action, Interference, SideEffect
@@ -77,6 +77,7 @@ class Report:
     failure: Mapping[str, Any] | None
     mails: Sequence[Mail]
     operator_mails: Sequence[Mail]
+    reports: int
     paid: Mapping[Service, int]
     dead_letters: Sequence[str]
     left_in_queues: int
@@ -120,10 +121,13 @@ class Stage:
         if cold:
             stack.cloud.forget_warm()
         paid, mails = dict(stand_in.paid_calls), {topic: len(sent) for topic, sent in self._mails().items()}
+        reports = len(stack.cloud.ses.sent)
         with self._callbacks(lost=journey.lost_callback), Interference(stack.cloud, stand_in, decide) as interference:
             stack.drop(key, sound)
             steps = self._until_quiet(key, meanwhile, most_steps)
-        return self._report(key, paid, mails, interference.seen, steps)
+        return self._report(
+            key, paid=paid, mails_before=mails, reports_before=reports, effects=interference.seen, steps=steps
+        )
 
     def document(self, kind: Kind, key: str) -> Any:
         """Return a document about a recording as soon as it is there, letting time pass where messages hide."""
@@ -180,8 +184,10 @@ class Stage:
     def _report(
         self,
         key: str,
+        *,
         paid: Mapping[Service, int],
         mails_before: Mapping[str, int],
+        reports_before: int,
         effects: Sequence[SideEffect],
         steps: int,
     ) -> Report:
@@ -202,6 +208,7 @@ class Stage:
             failure=failure,
             mails=new.get("ScorecardsTopic", []),
             operator_mails=new.get("OperationsTopic", []),
+            reports=len(stack.cloud.ses.sent) - reports_before,
             paid={service: count - paid[service] for service, count in stack.stand_in.paid_calls.items()},
             dead_letters=dead,
             left_in_queues=sum(stack.cloud.queue_depth(queue) for queue in QUEUES),
@@ -227,6 +234,7 @@ class Stage:
 
 @contextmanager
 def stage(**arguments: Any) -> Iterator[Stage]:
-    """Deploy a stack for the fault suite; arguments as of running_stack."""
-    with running_stack(delay_seconds=0.15, **arguments) as stack:
+    """Deploy a stack for the fault suite, which mails reports too; arguments as of running_stack."""
+    parameters = REPORTS | dict(arguments.pop("parameters", {}))
+    with running_stack(delay_seconds=0.15, parameters=parameters, **arguments) as stack:
         yield Stage(stack)

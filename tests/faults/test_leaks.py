@@ -43,6 +43,7 @@ def test_nothing_leaks(searched: tuple[Stage, list[Place]], cloud: Cloud, wanted
         "log",
         "mail OperationsTopic",
         "mail ScorecardsTopic complete",
+        "mail report",
         "mail ScorecardsTopic failed",
         "mail ScorecardsTopic numbers_only",
         "message ScorecardsTopic complete",

@@ -70,7 +70,7 @@ def test_a_permission_is_missed_when_it_is_dropped(seen: Observation, number: in
 
 def test_a_dropped_permission_is_the_only_one() -> None:
     """The rest of its statement stays, action by action and resource by resource."""
-    for role, statement in statements(TEMPLATE, conditional=False):
+    for role, statement in statements(TEMPLATE):
         for action in listed(statement["Action"]):
             for position, resource in enumerate(listed(statement["Resource"])):
                 edited = deepcopy(TEMPLATE)
@@ -79,28 +79,25 @@ def test_a_dropped_permission_is_the_only_one() -> None:
                 assert permissions(edited) == permissions(TEMPLATE) - dropped
 
 
-def statements(document: Mapping[str, Any], *, conditional: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the roles' statements, with or without those that depend on a condition."""
+def statements(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the roles' statements, those too that depend on a condition."""
     for role in ROLES:
-        for policy in chosen(document["Resources"][role]["Properties"]["Policies"], conditional=conditional):
-            for statement in chosen(policy["PolicyDocument"]["Statement"], conditional=conditional):
+        for policy in chosen(document["Resources"][role]["Properties"]["Policies"]):
+            for statement in chosen(policy["PolicyDocument"]["Statement"]):
                 yield role, statement
 
 
-def chosen(items: Sequence[Any], *, conditional: bool) -> Iterator[Any]:
-    """Yield the items of a list, with or without those in an Fn::If."""
+def chosen(items: Sequence[Any]) -> Iterator[Any]:
+    """Yield the items of a list, those in an Fn::If too."""
     for item in items:
-        if "Fn::If" not in item:
-            yield item
-        elif conditional:
-            yield item["Fn::If"][1]
+        yield item["Fn::If"][1] if "Fn::If" in item else item
 
 
 def permissions(document: Mapping[str, Any]) -> Counter[tuple[str, str, str]]:
     """Count every action on every resource."""
     return Counter(
         (role, action, json.dumps(resource))
-        for role, statement in statements(document, conditional=True)
+        for role, statement in statements(document)
         for action in listed(statement["Action"])
         for resource in listed(statement["Resource"])
     )

@@ -19,6 +19,8 @@ EVENTS = Path(__file__).parents[2] / "events"
 CALLS = Path(__file__).parents[1] / "data" / "calls"
 KEY = "an-assemblyai-key-of-the-tests"
 SOUND = CALLS / "discovery_price_shock" / "recording.ogg"
+# Parameters of a stack that mails reports.
+REPORTS = {"ReportSender": "callcoach@example.com", "ReportRecipients": "manager@example.com,head@example.org"}
 OTHER_SOUND = CALLS / "discovery_well_led" / "recording.ogg"
 
 # Rates at which no call waits for its turn, here and at AssemblyAI.
@@ -182,6 +184,7 @@ def running_stack(
         cloud = Cloud(
             parameters=deployed | dict(parameters or {}),
             secrets={"callcoach/assemblyai": KEY},
+            verified_identities=["example.com"],
             invoke=invoke,
             edit=edit,
             existing_buckets=existing_buckets,

@@ -44,7 +44,8 @@ def test_demo_scores_the_samples_and_lays_everything_out(tmp_path: Path, options
     assert answer.returncode == 0, answer.stdout + answer.stderr
     samples = len(list(CALLS.parent.glob("languages/*.toml") if options else CALLS.glob("*/script.toml")))
     assert samples >= 3
-    for kind, suffix in (("scorecards", "json"), ("reports", "html"), ("transcripts", "json"), ("mail", "txt")):
+    laid_out = {"scorecards": "json", "reports": "html", "transcripts": "json", "mail": "txt"}
+    for kind, suffix in (*laid_out.items(), ("mail", "eml")):
         assert len(list((out / kind).rglob(f"*.{suffix}"))) == samples, kind
     for step in ("uploaded", "submitted", "transcribing", "callback", "scored"):
         assert answer.stdout.count(f" {step} ") == samples, step

@@ -12,13 +12,13 @@ import requests
 from moto.sns.models import sns_backends
 from requests.adapters import HTTPAdapter
 from tests.integration.operator_commands import Ran, role_with, run
-from tests.integration.stack import DONE, KEY, Stack, running_stack
+from tests.integration.stack import DONE, KEY, REPORTS, Stack, running_stack
 from tests.sandbox.cloud import Cloud
 
 from callcoach.state import Pause, State
 
 KEY_IS_IN = "callcoach/assemblyai"
-PARAMETERS = {"OperationsEmail": "operator@example.com"}
+PARAMETERS = {"OperationsEmail": "operator@example.com"} | REPORTS
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_stack_that_lacks_nothing_is_well(stack: Stack) -> None:
     assert {name: verdict for name, verdict in verdicts(ran).items() if verdict != "ok"} == {
         "concurrency": "not_checked"
     }
-    assert len(ran.document["checks"]) == sum(ran.document["counts"].values()) == 23
+    assert len(ran.document["checks"]) == sum(ran.document["counts"].values()) == 25
     assert stack.stand_in.paid_calls == {"transcript": 0, "understanding": 0, "chat": 0}
 
 
@@ -150,6 +150,32 @@ def test_an_unconfirmed_subscription_is_told(stack: Stack, monkeypatch: pytest.M
 
     assert verdict == "problem"
     assert "not confirmed: manager@example.com" in said
+
+
+def test_a_sender_that_is_not_verified_is_told(stack: Stack) -> None:
+    """Neither by its address nor by its domain."""
+    assert examined(stack, "report sender") == ("ok", "example.com is verified ")
+    with stack.cloud.fault("ses", "GetEmailIdentity", status=404, code="NotFoundException"):
+        verdict, said = examined(stack, "report sender")
+
+    assert verdict == "problem"
+    assert "callcoach@example.com is not verified" in said
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("has_production_access", "Request production access"), ("is_sending_enabled", "sending is paused")],
+)
+def test_an_account_that_ses_holds_back_is_told(stack: Stack, state: str, said: str) -> None:
+    assert examined(stack, "report mail")[0] == "ok"
+    setattr(stack.cloud.ses, state, False)
+    try:
+        verdict, told = examined(stack, "report mail")
+    finally:
+        setattr(stack.cloud.ses, state, True)
+
+    assert verdict == "problem"
+    assert said in told
 
 
 def test_a_retired_model_is_told(stack: Stack) -> None:
@@ -261,6 +287,8 @@ def test_it_needs_these_rights(stack: Stack) -> None:
         "monitoring:DescribeAlarms",
         "s3:GetBucketLocation",
         "secretsmanager:GetSecretValue",
+        "ses:GetAccount",
+        "ses:GetEmailIdentity",
         "sns:ListSubscriptionsByTopic",
         "sqs:GetQueueAttributes",
         "sts:GetCallerIdentity",

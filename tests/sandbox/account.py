@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from unittest import mock
 
@@ -36,6 +37,7 @@ from tests.sandbox.eventbridge import EventBridge
 from tests.sandbox.guard import Caller, Fault, Guard, Intercept
 from tests.sandbox.permissions import Permission
 from tests.sandbox.policies import Policy, Principal, Question, is_permitted
+from tests.sandbox.ses import Ses
 from tests.sandbox.session import isolated_session
 from werkzeug.serving import BaseWSGIServer, make_server
 
@@ -71,7 +73,8 @@ class Account:
         self._administrator_arn = f"arn:{self.partition}:iam::{self.account_id}:root"
         self._enforce_iam = enforce_iam
         self.eventbridge = EventBridge(self.account_id, region, self._send_as_eventbridge)
-        self.cloudformation = CloudFormation(DomainDispatcherApplication(create_backend_app))
+        self.ses = Ses(DomainDispatcherApplication(create_backend_app), self.account_id, region)
+        self.cloudformation = CloudFormation(self.ses)
         self._guard = Guard(self, self.cloudformation)
         self._resources = ExitStack()
         self._server: BaseWSGIServer | None = None
@@ -187,14 +190,17 @@ class Account:
 
     # May they.
 
-    def is_permitted(self, caller_arn: str, permission: Permission) -> bool:
+    def is_permitted(
+        self, caller_arn: str, permission: Permission, circumstances: Mapping[str, str] = MappingProxyType({})
+    ) -> bool:
         """Ask the policies of the caller (a role's session, or the role itself) and of the resource."""
         if not self._enforce_iam:
             return True
         action, resource = permission
         if action == "sts:GetCallerIdentity":
             return True
-        question = Question(Principal("AWS", caller_arn), action, resource, self._context())
+        context = {**self._context(), **circumstances}
+        question = Question(Principal("AWS", caller_arn), action, resource, context)
         identity, boundaries = self._identity_policies(caller_arn)
         return is_permitted(
             question, identity=identity, resource=self._resource_policies(resource), boundaries=boundaries

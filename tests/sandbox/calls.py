@@ -39,6 +39,9 @@ _BUCKET_OPERATIONS = {
 }
 
 
+_SES_PATH = "/v2/email/"
+
+
 class AwsError(Exception):
     """An error answer of an AWS service."""
 
@@ -93,7 +96,7 @@ class HttpRequest:
     @property
     def protocol(self) -> Protocol:
         """The protocol in which the service wants its answer."""
-        if "x-amz-target" in self.headers:
+        if "x-amz-target" in self.headers or self.path.startswith(_SES_PATH):
             return "json"
         is_form = self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
         return "query" if is_form else "rest"
@@ -115,6 +118,8 @@ class Call:
         service, protocol = scope.service, request.protocol
         if service == "s3":
             operation, parameters = _s3_call(request)
+        elif service == "ses":
+            operation, parameters = _ses_call(request)
         elif protocol == "json":
             operation = request.headers["x-amz-target"].split(".")[-1]
             parameters = _json_object(request.body)
@@ -160,6 +165,19 @@ def _s3_call(request: HttpRequest) -> tuple[str, Mapping[str, Any]]:
     if (request.method, None) in known and not subresources:
         return known[request.method, None], parameters
     return f"{request.method} {'&'.join(subresources)}", parameters
+
+
+def _ses_call(request: HttpRequest) -> tuple[str, Mapping[str, Any]]:
+    match request.method, unquote(request.path).removeprefix(_SES_PATH).split("/"):
+        case "POST", ["outbound-emails"]:
+            return "SendEmail", _json_object(request.body)
+        case "POST", ["identities"]:
+            return "CreateEmailIdentity", _json_object(request.body)
+        case "GET", ["identities", identity]:
+            return "GetEmailIdentity", {"EmailIdentity": identity}
+        case "GET", ["account"]:
+            return "GetAccount", {}
+    return f"{request.method} {request.path}", {}
 
 
 def render_error(error: AwsError, protocol: Protocol, request_id: str) -> tuple[str, bytes]:

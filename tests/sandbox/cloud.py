@@ -20,6 +20,7 @@ from tests.sandbox.guard import Fault
 from tests.sandbox.interference import Answers, Decide, SideEffects, describe_call
 from tests.sandbox.lambdas import Function, Invocations
 from tests.sandbox.resources import CREATORS, UPDATERS, create_bucket, enable_eventbridge
+from tests.sandbox.ses import Ses
 from tests.sandbox.subscriptions import sent
 from tests.sandbox.template import SecretReference, Template, read
 from werkzeug.wrappers import Response
@@ -68,6 +69,7 @@ class Cloud:
         stack_name: str = "callcoach",
         secrets: Mapping[str, str] | None = None,
         existing_buckets: Sequence[str] = (),
+        verified_identities: Sequence[str] = (),
         function_log: Path | None = None,
         edit: Callable[[dict[str, Any]], None] | None = None,
         python: str = sys.executable,
@@ -84,6 +86,7 @@ class Cloud:
             stack_name: Begins the physical names.
             secrets: Names and values of Secrets Manager secrets that exist before the stack.
             existing_buckets: Buckets, with EventBridge on, that exist before the stack.
+            verified_identities: Addresses and domains from which SES sends.
             function_log: Folder for the functions' output, one file each; a temporary one by default.
             edit: May change the parsed template before it is transformed.
             python: Interpreter of the functions.
@@ -96,6 +99,7 @@ class Cloud:
         self._parameters = parameters or {}
         self._secrets = DEFAULT_SECRETS if secrets is None else secrets
         self._existing_buckets = existing_buckets
+        self._verified_identities = verified_identities
         self._log_folder = function_log
         self._edit = edit
         self._python = python
@@ -148,6 +152,9 @@ class Cloud:
         for bucket in self._existing_buckets:
             create_bucket(self.client("s3"), bucket, self.region)
             enable_eventbridge(self.client("s3"), bucket)
+        for identity in self._verified_identities:
+            self.client("sesv2").create_email_identity(EmailIdentity=identity)
+            self.ses.verify(identity)
 
     def _deploy(self, artifacts: Mapping[str, Path]) -> Deployment:
         deployment = Deployment(self._account, self._stack_name, artifacts)
@@ -336,6 +343,11 @@ class Cloud:
     def link_to_confirm(self, topic: str, address: str) -> str:
         """Return the link that AWS mails to an address that somebody has subscribed to a topic of the stack."""
         return self._account.link_to_confirm(self.resources[topic], address)
+
+    @property
+    def ses(self) -> Ses:
+        """What SES has sent, and the state of the account there."""
+        return self._account.ses
 
     def messages(self, queue: str) -> list[QueuedMessage]:
         """Look at the messages of a queue of the stack without receiving them."""

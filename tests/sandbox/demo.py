@@ -32,6 +32,14 @@ API_URLS = {
     "eu": ("https://api.eu.assemblyai.com", "https://llm-gateway.eu.assemblyai.com"),
 }
 
+# Who gets what; SES of the embedded cloud knows the sender's domain.
+PEOPLE = {
+    "NotificationEmail": "manager@example.com",
+    "ReportSender": "callcoach@example.com",
+    "ReportRecipients": "manager@example.com",
+}
+VERIFIED = ["example.com"]
+
 _KINDS: tuple[Kind, ...] = ("submissions", "transcripts", "replies", "reports", "scorecards", "failures")
 
 
@@ -82,9 +90,11 @@ def samples_cloud(logs: Path, parameters: Mapping[str, str] | None = None) -> It
     with AssemblyAI(
         STAND_IN_KEY, delay_seconds=TRANSCRIBE_SECONDS, answer_seconds={"POST /v1/chat": COACH_SECONDS}
     ) as stand_in:
-        deployed = {"AssemblyAIEndpointUrl": stand_in.url, "NotificationEmail": "manager@example.com"}
         cloud = Cloud(
-            parameters=deployed | dict(parameters or {}), secrets={SECRET_NAME: STAND_IN_KEY}, function_log=logs
+            parameters={"AssemblyAIEndpointUrl": stand_in.url} | PEOPLE | dict(parameters or {}),
+            secrets={SECRET_NAME: STAND_IN_KEY},
+            verified_identities=VERIFIED,
+            function_log=logs,
         )
         with cloud:
             stand_in.hosts.update(cloud.hosts)
@@ -121,8 +131,13 @@ def score_for_real(
     """Score one recording by the AssemblyAI at these addresses, from the unchanged functions."""
     drop = Drop(key=recording.name, file=recording, metadata={})
     with Relay(api_url, gateway_url, poll_seconds=poll_seconds) as relay:
-        parameters = {"AssemblyAIEndpointUrl": relay.url, "NotificationEmail": "manager@example.com"}
-        with Cloud(parameters=parameters, secrets={SECRET_NAME: api_key}, function_log=_fresh_logs(out)) as cloud:
+        cloud = Cloud(
+            parameters={"AssemblyAIEndpointUrl": relay.url} | PEOPLE,
+            secrets={SECRET_NAME: api_key},
+            verified_identities=VERIFIED,
+            function_log=_fresh_logs(out),
+        )
+        with cloud:
             relay.hosts.update(cloud.hosts)
             return _run(cloud, [drop], out, REAL_SECONDS, lambda: relay.steps)
 
@@ -191,15 +206,16 @@ def _run(
                     show(drop, step)
             drop.ended = bool(drop.seen & {"scored", "failed"})
         time.sleep(0.2)
-    mails = _mails(cloud, sum(drop.ended for drop in drops))
+    scored = sum("scored" in drop.seen for drop in drops)
+    mails = _mails(cloud, sum(drop.ended for drop in drops), scored)
     for mail in mails:
         print(f"\n{'=' * 72}\nSubject: {mail.subject}\n\n{mail.message}", end="")
     _copy(cloud, drops, mails, out)
-    scored = sum("scored" in drop.seen for drop in drops)
     print(f"{'=' * 72}\n{scored} of {len(drops)} calls scored, {len(mails)} e-mails sent. Everything lies in {out}/:")
     print(f"  {out}/reports/…html    open one in a browser")
     print(f"  {out}/scorecards/…json the same for machines")
     print(f"  {out}/mail/…txt        what the manager got")
+    print(f"  {out}/mail/…eml        the same by SES, with the report attached: for a mail program")
     print(f"  {out}/logs/…log        what the functions wrote")
     for drop in drops:
         if "scored" not in drop.seen:
@@ -207,10 +223,10 @@ def _run(
     return int(scored < len(drops) or len(mails) < len(drops))
 
 
-def _mails(cloud: Cloud, expected: int) -> list[Mail]:
+def _mails(cloud: Cloud, expected: int, reports: int) -> list[Mail]:
     """Return the e-mails, once as many as expected were sent or have had their time: they follow the scorecard."""
     with suppress(TimeoutError):
-        cloud.wait_until(lambda: len(cloud.mails()) >= expected, timeout_seconds=20)
+        cloud.wait_until(lambda: len(cloud.mails()) >= expected and len(cloud.ses.sent) >= reports, timeout_seconds=20)
     return cloud.mails()
 
 
@@ -237,6 +253,8 @@ def _copy(cloud: Cloud, drops: Sequence[Drop], mails: Sequence[Mail], out: Path)
     for number, mail in enumerate(mails, start=1):
         text = f"Subject: {mail.subject}\n\n{mail.message}"
         (out / "mail" / f"{number}.txt").write_text(text, "utf-8")
+    for number, report in enumerate(cloud.ses.sent, start=1):
+        (out / "mail" / f"{number}.eml").write_bytes(report.raw)
 
 
 def up(out: Path, parameters: Mapping[str, str]) -> int:

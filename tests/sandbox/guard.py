@@ -3,16 +3,17 @@
 import io
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from tests.sandbox import strictness
 from tests.sandbox.calls import AwsError, Call, HttpRequest, render_error
 from tests.sandbox.interference import Answers, Refuse, Spoil
-from tests.sandbox.permissions import Permission, needed_permissions
+from tests.sandbox.permissions import Permission, circumstances, needed_permissions
 from tests.sandbox.signatures import Signature, check_signature, read_signature
 from werkzeug.wrappers import Response
 
@@ -46,7 +47,9 @@ class Authority(Protocol):
     def complete(self, call: Call) -> Call:
         """Put full names in the place of short ones."""
 
-    def is_permitted(self, caller_arn: str, permission: Permission) -> bool: ...
+    def is_permitted(
+        self, caller_arn: str, permission: Permission, circumstances: Mapping[str, str] = MappingProxyType({})
+    ) -> bool: ...
 
     def after_call(self) -> None:
         """Do what the call has set off."""
@@ -138,7 +141,7 @@ class Guard:
         check_signature(request, signature, caller.secret_access_key, self._authority.region)
         call = self._authority.complete(Call.parse(request, signature.scope))
         for permission in needed_permissions(call, self._authority.account_id):
-            if not self._may(caller, permission):
+            if not self._may(caller, permission, circumstances(call)):
                 raise _access_denied(call, caller, permission)
         for refuse in strictness.REFUSALS:
             refuse(call)
@@ -158,8 +161,10 @@ class Guard:
     def _may_list(self, call: Call, caller: Caller) -> bool:
         return self._may(caller, ("s3:ListBucket", f"arn:aws:s3:::{call.parameters['Bucket']}"))
 
-    def _may(self, caller: Caller, permission: Permission) -> bool:
-        if not self._authority.is_permitted(caller.arn, permission):
+    def _may(
+        self, caller: Caller, permission: Permission, circumstances: Mapping[str, str] = MappingProxyType({})
+    ) -> bool:
+        if not self._authority.is_permitted(caller.arn, permission, circumstances):
             return False
         with self._used_lock:
             self._used.setdefault(caller.arn, set()).add(permission)

@@ -1,7 +1,7 @@
 """Which permissions each AWS call needs: the IAM actions, and the ARNs that they are asked for.
 
 What IAM asks on AWS and nobody asks here:
-- a resource other than `*` for services beside S3, SQS, SNS, DynamoDB and Secrets Manager, which are the ones that
+- a resource other than `*` for services beside S3, SQS, SNS, DynamoDB, Secrets Manager and SES, which are the ones that
   this application's roles call;
 - kms:Decrypt and kms:GenerateDataKey, because nothing is really encrypted;
 - logs:CreateLogStream and logs:PutLogEvents, because a function's output goes to a file;
@@ -93,10 +93,25 @@ def _secretsmanager(call: Call, prefix: str) -> list[Permission]:
     return [(f"secretsmanager:{call.operation}", resource)]
 
 
+def _ses(call: Call, prefix: str) -> list[Permission]:
+    if call.operation == "SendEmail":
+        action = "SendRawEmail" if "Raw" in call.parameters.get("Content", {}) else "SendEmail"
+        return [(f"ses:{action}", f"{prefix}identity/{call.parameters.get('FromEmailAddress', '')}")]
+    identity = call.parameters.get("EmailIdentity")
+    return [(f"ses:{call.operation}", f"{prefix}identity/{identity}" if identity else "*")]
+
+
+def circumstances(call: Call) -> dict[str, str]:
+    """Return what a policy's conditions may be about, of this call alone."""
+    sender = call.parameters.get("FromEmailAddress") if call.service == "ses" else None
+    return {"ses:fromaddress": str(sender)} if sender else {}
+
+
 _BY_SERVICE: dict[str, Callable[[Call, str], list[Permission]]] = {
     "s3": _s3,
     "sqs": _sqs,
     "sns": _sns,
     "dynamodb": _dynamodb,
     "secretsmanager": _secretsmanager,
+    "ses": _ses,
 }

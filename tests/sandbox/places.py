@@ -15,7 +15,8 @@ class Place:
     """One object, item, message, e-mail or line, or a part of one.
 
     kind: `s3 transcripts`, `s3 transcripts, metadata`, `table`, `queue CallbacksDlq`, `log`, or, by the attribute
-    outcome, `mail ScorecardsTopic complete`, and `message ScorecardsTopic complete` for what machines get of it.
+    outcome, `mail ScorecardsTopic complete`, and `message ScorecardsTopic complete` for what machines get of it;
+    `mail report` is what SES has sent.
     """
 
     kind: str
@@ -29,6 +30,7 @@ def places(cloud: Cloud) -> Iterator[Place]:
     yield from _items(cloud)
     yield from _messages(cloud)
     yield from _mails(cloud)
+    yield from _mailed_reports(cloud)
     yield from _log_lines(cloud)
 
 
@@ -97,6 +99,15 @@ def _mails(cloud: Cloud) -> Iterator[Place]:
         yield Place(kind, "text", mail.message)
         yield Place(kind.replace("mail", "message", 1), "text", mail.for_machines)
         yield Place(kind.replace("mail", "message", 1), "attributes", json.dumps(dict(mail.attributes)))
+
+
+def _mailed_reports(cloud: Cloud) -> Iterator[Place]:
+    for mail in cloud.ses.sent:
+        yield Place("mail report", "subject", mail.subject)
+        yield Place("mail report", "text", mail.text)
+        for name, page in mail.attachments.items():
+            yield Place("mail report, name", name, name)
+            yield Place("mail report", name, page)
 
 
 def _log_lines(cloud: Cloud) -> Iterator[Place]:

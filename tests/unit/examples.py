@@ -120,6 +120,8 @@ def settings(**changes: Any) -> Settings:
         "rep_channel": 0,
         "identifications_per_minute": 30,
         "coach_requests_per_minute": 30,
+        "report_sender": "",
+        "report_recipients": (),
         "delete_at_assemblyai": False,
         "monthly_cost_cap_usd": 0.0,
     }

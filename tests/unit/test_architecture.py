@@ -31,6 +31,7 @@ ADAPTERS = {
     "callcoach.state",
     "callcoach.storage",
     "callcoach.subscriptions",
+    "scorecard.report_mail",
 }
 # What the steps are made of: values in, values out.
 PURE = {

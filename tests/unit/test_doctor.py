@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -52,6 +53,19 @@ def client(region: str = "eu-west-1", **answers: Any) -> Any:
     """A client whose operations have one answer each."""
     operations = {name: lambda answer=answer, **_: answer for name, answer in answers.items()}
     return SimpleNamespace(meta=SimpleNamespace(region_name=region), **operations)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "missing"),
+    [({"ReportSender": "a@example.com"}, "ReportRecipients"), ({"ReportRecipients": "b@example.com"}, "ReportSender")],
+)
+def test_half_of_what_mails_reports_is_told(parameters: dict[str, str], missing: str) -> None:
+    check = aws_check("reports", client(), **parameters)
+    assert (check.verdict, check.found) == ("warning", f"not mailed: there are no {missing}")
+
+
+def test_a_stack_that_mails_no_reports_asks_ses_nothing() -> None:
+    assert list(AwsDoctor(stack(), Mock(), Mock(side_effect=AssertionError)).looks()["reports"]()) == []
 
 
 def model_check(**changes: Any) -> Check:

@@ -148,8 +148,8 @@ def _listed(deployed: Deployed) -> Answer:
     ]
     if any(subscription.is_unguarded for _, subscription in found):
         lines.append(
-            "unguarded: whoever has one of its e-mails can end it. Unsubscribe it, subscribe it anew, and give the link\n"
-            "to --confirm."
+            "unguarded: whoever has one of its e-mails can end it. Unsubscribe it, subscribe it anew, and give the\n"
+            "link to --confirm."
         )
     document = {
         "stack": deployed.stack.name,

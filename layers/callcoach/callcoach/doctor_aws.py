@@ -49,6 +49,7 @@ class AwsDoctor:
             "stack": self._stack_status,
             "recordings bucket": self._recordings_bucket,
             "subscriptions": self._subscriptions,
+            "reports": self._reports,
             "concurrency": self._concurrency,
             "dead-letter queues": self._dead_letters,
             "pause": self._pause,
@@ -114,6 +115,39 @@ class AwsDoctor:
                 yield Check(f"who gets {what}", "warning", "nobody", advice)
             else:
                 yield Check(f"who gets {what}", "ok", f"{len(subscriptions)} confirmed")
+
+    def _reports(self) -> Iterator[Check]:
+        sender, recipients = self._stack.parameters["ReportSender"], self._stack.report_recipients
+        if not sender and not recipients:
+            return
+        if not sender or not recipients:
+            missing = "ReportRecipients" if sender else "ReportSender"
+            yield Check("reports", "warning", f"not mailed: there are no {missing}", f"Set {missing}, or neither.")
+            return
+        client = self._client("sesv2")
+        verified = next((name for name in (sender, sender.partition("@")[2]) if self._is_verified(client, name)), None)
+        if verified:
+            yield Check("report sender", "ok", f"{verified} is verified")
+        else:
+            advice = f"Verify {sender} or its domain in SES in this region; until then no report is mailed."
+            yield Check("report sender", "problem", f"{sender} is not verified", advice)
+        account = client.get_account()
+        if not account["SendingEnabled"]:
+            advice = "See in SES why AWS has stopped it; until then no report is mailed."
+            yield Check("report mail", "problem", "sending is paused", advice)
+        elif account["ProductionAccessEnabled"]:
+            yield Check("report mail", "ok", f"to {len(recipients)}, from an account that writes to everybody")
+        else:
+            advice = "Request production access in SES: until then it writes to verified addresses alone."
+            yield Check("report mail", "problem", "the account is in SES's sandbox", advice)
+
+    @staticmethod
+    def _is_verified(client: Any, identity: str) -> bool:  # noqa: ANN401 - there are no types for sesv2 here
+        try:
+            found = client.get_email_identity(EmailIdentity=identity)
+        except client.exceptions.NotFoundException:
+            return False
+        return bool(found["VerifiedForSendingStatus"])
 
     def _concurrency(self) -> Iterator[Check]:
         limits = self._client("lambda").get_account_settings()["AccountLimit"]

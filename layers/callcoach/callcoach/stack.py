@@ -72,6 +72,11 @@ class Stack(msgspec.Struct, frozen=True):
         return {queue: self.resources[queue] for queue in _QUEUES}
 
     @property
+    def report_recipients(self) -> list[str]:
+        """Who gets reports by SES, if there is a sender."""
+        return [address for address in self.parameters["ReportRecipients"].split(",") if address]
+
+    @property
     def assemblyai_url(self) -> str:
         """Where AssemblyAI's API is for this stack."""
         return self.parameters["AssemblyAIEndpointUrl"] or HOSTS[self.parameters["AssemblyAIRegion"]].api_url

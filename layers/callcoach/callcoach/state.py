@@ -50,7 +50,8 @@ class Progress(msgspec.Struct, frozen=True):
 
     attempts: transient faults so far; unanswered: paid requests among them whose answer never came; slot: the step for
     which a turn at slot_at is booked; given_up_at: messages sent before that are done with; identification and replies:
-    answers that were paid for, as JSON, until they stand in the scorecards bucket.
+    answers that were paid for, as JSON, until they stand in the scorecards bucket; told: people were told of the
+    scorecard, and its report is still to be mailed.
     """
 
     attempts: int = 0
@@ -60,6 +61,7 @@ class Progress(msgspec.Struct, frozen=True):
     given_up_at: float = 0.0
     identification: str = ""
     replies: str = ""
+    told: bool = False
 
 
 class Pause(msgspec.Struct, frozen=True):
@@ -140,6 +142,14 @@ class State:
             f"progress#{work_id}",
             f"SET {name} = :answer, expiration = :expiration",
             {":answer": {"S": answer.decode()}, ":expiration": _expiration()},
+        )
+
+    def note_told(self, work_id: str) -> None:
+        """Remember that people were told, so that a later delivery does not tell them again."""
+        self._update(
+            f"progress#{work_id}",
+            "SET told = :yes, expiration = :expiration",
+            {":yes": {"BOOL": True}, ":expiration": _expiration()},
         )
 
     def give_up(self, work_id: str) -> None:
