@@ -571,16 +571,18 @@ class Scorer:
         if not run.progress.told:
             notification = scorecard_notification(scorecard, self._documents.bucket)
             self._notifications.publish(*mail(), message_attributes(scorecard), notification)
-        if self._report_mail:
+        if self._report_mail and (report := report or self._report_again(run, scorecard)):
             subject, text = mail(is_attached=True)
-            report = report or self._report_again(run, scorecard)
             self._mail_report(run, self._report_mail, subject, text, report)
 
     def _report_again(self, run: _Run, scorecard: Scorecard) -> str:
-        """Return the report of a scorecard that an earlier run has written, and was killed or had to wait."""
-        transcript = run.earlier.transcript or stored_transcript(self._documents, run.submission)
+        """Return the report of a scorecard that an earlier run has written; "" where its transcript is gone by now."""
+        from scorecard.report import render_report
+
+        transcript = stored_transcript(self._documents, run.submission)
         if transcript is None:
-            raise NotFinished("the transcript is being replaced", retry_after_seconds=back_off_seconds(1))
+            logger.warning("the report is not mailed", reason="its transcript is gone")
+            return ""
         return render_report(scorecard, transcript)
 
     def _mail_report(self, run: _Run, report_mail: "ReportMail", subject: str, text: str, report: str) -> None:

@@ -60,7 +60,7 @@ def test_an_address_is_subscribed_confirmed_and_gets_its_calls_alone(stack: Stac
     assert told.out.splitlines()[0] == (
         f"{LEAD} will get scorecards and failures with outcome complete or failed, team North, once it is confirmed."
     )
-    assert "  python -m callcoach subscribe --confirm 'LINK'" in told.out.splitlines()
+    assert "  python -m callcoach subscribe --confirm 'LINK' --region eu-west-1" in told.out.splitlines()
     assert tell(stack, team="North", outcome="complete") == ["manager@example.com"]
     assert listed(stack)[LEAD]["is_confirmed"] is False
     assert "not confirmed" in run(stack.cloud, "subscribe", "--list").out

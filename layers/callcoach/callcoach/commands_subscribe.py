@@ -80,10 +80,11 @@ def subscribe(
         lines = [f"{subscription.address} gets {what}."]
     else:
         sends = "posts a SubscribeURL" if protocol == "https" else "mails a link"
+        confirm = deployed.command("subscribe --confirm 'LINK'")
         lines = [
             f"{subscription.address} will get {what}, once it is confirmed.",
             f"AWS {sends} to it, which is to be copied, not followed, and within two days given to",
-            "  python -m callcoach subscribe --confirm 'LINK'",
+            f"  {confirm}",
         ]
     if protocol in ("sqs", "lambda"):
         action = "sqs:SendMessage" if protocol == "sqs" else "lambda:InvokeFunction"
@@ -105,7 +106,8 @@ def unsubscribe(deployed: Deployed, *, address: str, operations: bool) -> Answer
     try:
         _topic(deployed, kind).unsubscribe(address)
     except NotSubscribed:
-        told = f"{printable(address, 1024)} gets no {_WORDS[kind]}. See who does: python -m callcoach subscribe --list"
+        who = deployed.command("subscribe --list")
+        told = f"{printable(address, 1024)} gets no {_WORDS[kind]}. See who does: {who}"
         raise click.ClickException(told) from None
     except NotConfirmed:
         told = f"{printable(address, 1024)} has not confirmed, so it gets nothing. AWS drops it within two days."
@@ -134,7 +136,7 @@ def _confirmed(deployed: Deployed, link: str, *, operations: bool) -> Answer:
             raise BadLink(f"this link is for a topic of another stack: {printable(topic_arn, 1024)}")  # noqa: TRY301 - as the others
         subscription = deployed.subscriptions(topic_arn).confirm(found.token)
     except BadLink as fault:
-        raise click.ClickException(f"{fault}. For a new one: python -m callcoach subscribe ADDRESS") from None
+        raise click.ClickException(f"{fault}. For a new one: {deployed.command('subscribe ADDRESS')}") from None
     kind = kinds[topic_arn]
     told = f"Confirmed: {subscription.address} gets {_what(kind, subscription.filter)}."
     return Answer({"stack": deployed.stack.name, "topic": kind, **_told(subscription)}, told)
