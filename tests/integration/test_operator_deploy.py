@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -319,10 +320,17 @@ def test_it_works_in_the_project_s_folder_and_with_its_tools_alone(
     neighbour: Cloud, called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     no_tools = run(neighbour, "deploy", variables={"PATH": "/nonexistent"})
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "yaml", None)
+        no_yaml = run(neighbour, "deploy")
+    Path("samconfig.toml").write_text("no = toml = at all", "utf-8")
+    no_toml = run(neighbour, "deploy")
     monkeypatch.chdir(tmp_path)
     elsewhere = run(neighbour, "deploy")
 
     assert "make and sam cannot be found. Deploy with: make deploy" in no_tools.err
+    assert "deploy needs pyyaml" in no_yaml.err
+    assert "samconfig.toml cannot be read" in no_toml.err
     assert "there is no template.yaml here" in elsewhere.err
     assert called.commands == []
 

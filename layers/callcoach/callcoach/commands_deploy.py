@@ -141,6 +141,8 @@ def _read_project(environment_name: str) -> tuple[Environment, dict[str, Paramet
         return read_environment(SAMCONFIG, environment_name), read_parameters(template)
     except ValueError as fault:
         raise click.ClickException(f"{SAMCONFIG} cannot be read: {fault}") from None
+    except ModuleNotFoundError:
+        raise click.ClickException("deploy needs pyyaml: make setup, or pip install pyyaml.") from None
 
 
 def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - the condition is what it is about
