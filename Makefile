@@ -10,6 +10,8 @@
 
 SHELL := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Images of Docker set it. Each process would compile moto and all else anew, which takes it longer than most of its work.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test bench calibrate faults lint audit format build lock deploy smoke destroy status watch show submit redrive rescore subscribe doctor trends forget pause resume clean
