@@ -44,14 +44,15 @@ def test_what_is_sent_can_be_seen(cloud: Cloud) -> None:
 
 
 def test_a_sender_is_verified_by_its_address_or_its_domain(cloud: Cloud) -> None:
-    """One that was only made known is not; nor may the message itself name another sender."""
+    """And by a domain above that. One that was only made known is none, and the message may name no other sender."""
     cloud.client("sesv2").create_email_identity(EmailIdentity="pending@example.org")
     for sender, expected in (
         ("anybody@example.com", "allowed"),
         ("other@example.org", "allowed"),
         ("pending@example.org", "MessageRejected"),
         ("unknown@example.org", "MessageRejected"),
-        ("a@sub.example.com", "MessageRejected"),
+        ("a@sub.example.com", "allowed"),
+        ("a@another-example.com", "MessageRejected"),
     ):
         content = {"Raw": {"Data": raw(sender=sender)}}
         assert send(cloud, FromEmailAddress=sender, Content=content) == expected, sender

@@ -85,7 +85,7 @@ class Ses:
         recipients = [
             address for kind in ("To", "Cc", "Bcc") for address in asked["Destination"].get(f"{kind}Addresses", [])
         ]
-        mail = _read(asked["FromEmailAddress"], recipients, raw)
+        mail = _read(recipients, raw)
         if not self.is_sending_enabled:
             raise AwsError("SendingPausedException", "Sending is paused for this account.")
         if len(asked["Content"]["Raw"]["Data"]) > MAXIMUM_MESSAGE_BYTES:
@@ -103,11 +103,13 @@ class Ses:
 
     def _is_verified(self, address: str) -> bool:
         plain = parseaddr(address)[1]
-        names = (plain, plain.rpartition("@")[2])
+        labels = plain.rpartition("@")[2].split(".")
+        # A domain's own domains are verified with it.
+        names = [plain, *(".".join(labels[start:]) for start in range(len(labels)))]
         return any(self._identities[name].verified_for_sending_status for name in names if name in self._identities)
 
 
-def _read(sender: str, recipients: Sequence[str], raw: bytes) -> SentMail:
+def _read(recipients: Sequence[str], raw: bytes) -> SentMail:
     message = BytesParser(EmailMessage, policy=policy.default).parsebytes(raw)
     body = message.get_body(("plain",))
     if message["From"] is None or body is None:

@@ -64,6 +64,27 @@ def test_half_of_what_mails_reports_is_told(parameters: dict[str, str], missing:
     assert (check.verdict, check.found) == ("warning", f"not mailed: there are no {missing}")
 
 
+def test_a_sender_may_be_verified_by_a_domain_above_its_own() -> None:
+    class NotFoundError(Exception):
+        """As SES has it."""
+
+    asked = []
+
+    def get_email_identity(**given: str) -> dict[str, bool]:
+        asked.append(given["EmailIdentity"])
+        if asked[-1] != "example.com":
+            raise NotFoundError
+        return {"VerifiedForSendingStatus": True}
+
+    ses = client(get_account={"SendingEnabled": True, "ProductionAccessEnabled": True})
+    ses.get_email_identity = get_email_identity
+    ses.exceptions = SimpleNamespace(NotFoundException=NotFoundError)
+    parameters = {"ReportSender": "a@mail.example.com", "ReportRecipients": "b@example.org"}
+    sender, _ = AwsDoctor(stack(**parameters), Mock(), lambda _: ses).looks()["reports"]()
+    assert (sender.verdict, sender.found) == ("ok", "example.com is verified")
+    assert asked == ["a@mail.example.com", "mail.example.com", "example.com"]
+
+
 def test_a_stack_that_mails_no_reports_asks_ses_nothing() -> None:
     assert list(AwsDoctor(stack(), Mock(), Mock(side_effect=AssertionError)).looks()["reports"]()) == []
 

@@ -110,7 +110,8 @@ def next_steps(stack: Stack, region: str, options: str) -> str:
     if written:
         steps.append(
             f"AWS has written to {' and '.join(written)}.\n"
-            "Follow the link in each message: before that, nothing arrives."
+            "Follow the link in each message: before that, nothing arrives. Or copy it, so that nobody can\n"
+            f"unsubscribe them by a forwarded e-mail:  make subscribe{options} OPTIONS=\"--confirm 'LINK'\""
         )
     steps += [
         f'Nobody gets {what} yet:  make deploy{options} OPTIONS="--set {name}=you@example.com"'

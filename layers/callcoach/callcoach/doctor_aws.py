@@ -125,7 +125,7 @@ class AwsDoctor:
             yield Check("reports", "warning", f"not mailed: there are no {missing}", f"Set {missing}, or neither.")
             return
         client = self._client("sesv2")
-        verified = next((name for name in (sender, sender.partition("@")[2]) if self._is_verified(client, name)), None)
+        verified = next((name for name in _identities(sender) if self._is_verified(client, name)), None)
         if verified:
             yield Check("report sender", "ok", f"{verified} is verified")
         else:
@@ -217,3 +217,11 @@ class AwsDoctor:
                 yield Check(name, "problem", "in alarm", f"{states[name].get('AlarmDescription', '')}.")
             else:
                 yield Check(name, "ok", states[name]["StateValue"].replace("_", " ").lower())
+
+
+def _identities(address: str) -> Iterator[str]:
+    """Yield what may be verified for SES to send from an address: that, its domain, and the domains above it."""
+    yield address
+    labels = address.partition("@")[2].split(".")
+    for start in range(len(labels) - 1):
+        yield ".".join(labels[start:])
