@@ -5,12 +5,13 @@ import os
 import struct
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
+from tests.benchmarks import layer
+from tests.benchmarks._table import in_words
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / ".aws-sam" / "build"
@@ -108,18 +109,12 @@ def test_only_what_runs_is_shipped():
     assert not [path for path in LAYER.rglob("*.pyc") if not path.name.endswith(".cpython-313.pyc")]
 
 
-def test_layer_is_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """A cold start pays for each byte: at most 4 MB zipped and 12 MB unzipped."""
-    files = [path for path in sorted(LAYER.rglob("*")) if path.is_file()]
-    archive = tmp_path / "layer.zip"
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as layer:
-        for path in files:
-            layer.write(path, path.relative_to(LAYER.parent))
-    zipped, unzipped = archive.stat().st_size, sum(path.stat().st_size for path in files)
+def test_layer_is_small(capsys: pytest.CaptureFixture[str]):
+    """A cold start pays for each byte."""
+    rows = layer.run().rows
     with capsys.disabled():
-        print(f"\nCallcoachLayer: {zipped / 1e6:.2f} MB zipped, {unzipped / 1e6:.2f} MB unzipped")
-    assert zipped <= 4_000_000
-    assert unzipped <= 12_000_000
+        print("\n" + "\n".join(in_words(rows)))
+    assert all(row.met for row in rows)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the layer's shared objects are for Linux")
