@@ -7,6 +7,7 @@ and its own processor time, which is longer where memory buys it less than a who
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks import warm
 from tests.benchmarks._table import Row, Table, aligned
@@ -20,7 +21,7 @@ CALLS = 1000
 HOURS = warm.MINUTES / 60
 MODELS = ("universal-3-pro",), ("claude-sonnet-4-6",)
 # Speech at 64 kbit/s, kept for as long as the stack does by default; what is written about a call is small beside it.
-RECORDING_GB = 64_000 / 8 * HOURS * 3600 / 1e9
+SOUND_GB_PER_HOUR = 64_000 / 8 * 3600 / 1e9
 RECORDING_MONTHS = 90 / 30
 
 # With so much memory a function has one processor (docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
@@ -35,7 +36,8 @@ SUBMISSION_SECONDS = 0.5
 # wait 20 seconds each (docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html).
 RECEIVED_AND_DELETED = 2
 POLLS_PER_MONTH = 5 * 3 * 60 * 24 * 30
-QUEUES_POLLED = 2
+# A dozen lines and metrics.
+LOGGED_GB = 10e-6
 
 # USD; each by its page on 2026-11-26: aws.amazon.com/transcribe/pricing (batch, the first 250,000 minutes a month) and
 # aws.amazon.com/ec2/pricing/on-demand (t4g.small, which the script would keep running).
@@ -55,15 +57,10 @@ UNITS = {
 }
 # Each message's item, and that of the pause.
 ITEMS_READ = 2
-FIXED = {
-    "AWS::CloudWatch::Alarm": "alarm_month",
-    "AWS::CloudWatch::Dashboard": "dashboard_month",
-    "AWS::SecretsManager::Secret": "secret_month",
-}
 
 
-def units_of_a_call(requests: Iterable[Counter[str]]) -> Mapping[str, float]:
-    """Return what AWS counts for a call beside the functions' time, with one reader of its e-mail."""
+def units_of_requests(requests: Iterable[Counter[str]]) -> Mapping[str, float]:
+    """Return what AWS counts for a call beside its sound and the functions' time, with one reader of its e-mail."""
     units: Counter[str] = Counter()
     for what, count in (pair for counted in requests for pair in counted.items()):
         if unit := next((unit for start, unit in UNITS.items() if what.startswith(start)), None):
@@ -72,7 +69,28 @@ def units_of_a_call(requests: Iterable[Counter[str]]) -> Mapping[str, float]:
     # watchdog's there are three to receive and to delete.
     units.update(s3_write=1, eventbridge_event=1, s3_read=1, api_gateway_request=1, sns_email=1, lambda_request=3)
     units.update(sqs_request=2 + 3 * RECEIVED_AND_DELETED)
-    return {**units, "transfer_out_gb": RECORDING_GB, "s3_gb_month": RECORDING_GB * RECORDING_MONTHS}
+    return {**units, "logs_gb": LOGGED_GB}
+
+
+def units_of_sound(hours: float) -> Mapping[str, float]:
+    """Return what AWS counts for a recording: AssemblyAI fetches it, and it is kept."""
+    gigabytes = SOUND_GB_PER_HOUR * hours
+    return {"transfer_out_gb": gigabytes, "s3_gb_month": gigabytes * RECORDING_MONTHS}
+
+
+def units_of_a_month(resources: Iterable[Mapping[str, Any]]) -> Mapping[str, float]:
+    """Return what AWS counts in a month without a call, for the resources of the transformed template."""
+    listed = list(resources)
+    alarms = [resource["Properties"] for resource in listed if resource["Type"] == "AWS::CloudWatch::Alarm"]
+    types = Counter(resource["Type"] for resource in listed)
+    return {
+        # A formula's metrics are charged one by one.
+        "alarm_month": sum(sum("MetricStat" in part for part in alarm.get("Metrics", [])) or 1 for alarm in alarms),
+        "dashboard_month": types["AWS::CloudWatch::Dashboard"],
+        # AssemblyAI's key is not the stack's.
+        "secret_month": 1 + types["AWS::SecretsManager::Secret"],
+        "sqs_request": types["AWS::Lambda::EventSourceMapping"] * POLLS_PER_MONTH,
+    }
 
 
 def lambda_seconds(
@@ -92,17 +110,13 @@ def own_seconds(used_ms: float, requests: Counter[str], memory_mb: int) -> float
 def month_usd() -> float:
     """Return what the stack costs in a month without a call."""
     document, _ = read(Path(__file__).parents[2] / "template.yaml", region="us-east-1")
-    types = Counter(resource["Type"] for resource in document["Resources"].values())
-    units = Counter({unit: types[kind] for kind, unit in FIXED.items()})
-    # AssemblyAI's key is not the stack's.
-    units.update(secret_month=1, sqs_request=QUEUES_POLLED * POLLS_PER_MONTH)
-    return aws_usd(units)
+    return aws_usd(units_of_a_month(document["Resources"].values()))
 
 
 def run() -> Table:
     """Return the table."""
     used, requests = warm.measure(), requests_of_a_call(("completed", "overdue"))
-    units = units_of_a_call(requests.values())
+    units = {**units_of_requests(requests.values()), **units_of_sound(HOURS)}
     scorecard = used["ScorecardFunction"].milliseconds, requests["ScorecardFunction"]
 
     def lambda_usd(coach_seconds: float, memory_mb: int) -> float:
