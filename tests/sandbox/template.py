@@ -143,8 +143,9 @@ def read(
     if edit is not None:
         edit(document)
     artifacts = _take_artifacts(document, path.parent)
-    # It warns that a feature toggle of AWS's own service is absent.
-    logging.getLogger("samtranslator.feature_toggle").setLevel(logging.ERROR)
+    # It warns that a feature toggle and metrics of AWS's own service go nowhere.
+    for part in ("feature_toggle", "metrics"):
+        logging.getLogger(f"samtranslator.{part}").setLevel(logging.ERROR)
     translator = Translator({}, Parser(), boto_session=isolated_session(region))
     try:
         transformed = translator.translate(document, parameter_values={})
