@@ -21,6 +21,7 @@ from callcoach.assemblyai import (
 from callcoach.aws_faults import passing_fault
 from callcoach.documents import Failure, Override, Submission, encode
 from callcoach.errors import (
+    AccountRefused,
     NotFinished,
     PermanentError,
     Postponed,
@@ -467,33 +468,29 @@ class Scorer:
     def _transcript_and_speakers(self, run: _Run) -> _Heard:
         """Ask for both side by side: neither needs the other's answer, and the second takes seconds."""
         asked = run.pool.submit(self._identify, run)
-        try:
-            transcript = run.assemblyai.transcript(run.submission.transcript_id)
-        except TransientError:
-            # Of two faults, the one that may have been paid for is counted.
-            if getattr(asked.exception(), "maybe_paid", False):
-                asked.result()
-            raise
+        transcript = run.assemblyai.transcript(run.submission.transcript_id)
         # Who speaks in a transcript that is not there yet, or never will be, does not matter.
         return _Heard(transcript, asked.result() if transcript.status == "completed" else None)
 
     def _identify(self, run: _Run) -> _Speakers:
         """Ask who speaks. Where AssemblyAI will not say, the call still has its numbers per speaker."""
-        transcript_id = run.submission.transcript_id
-        if run.progress.unanswered >= MOST_UNANSWERED:
-            logger.warning("speakers not identified", reason="never answered")
-            count("IdentificationsRefused")
-            return _Speakers(IdentificationAnswer(), is_kept=True)
+        transcript_id, work_id = run.submission.transcript_id, run.callback.work_id
+        if run.progress.identifications >= MOST_UNANSWERED:
+            return _not_identified("never answered")
         run.slots.wait("understanding", "understanding")
+        # Noted beforehand: whoever is killed now, or works at the same time, cannot make it one more.
+        if not self._state.may_identify(work_id, MOST_UNANSWERED):
+            return _not_identified("never answered")
         try:
             answer = run.assemblyai.identify_speakers(transcript_id, self._settings.roles)
-        except RateLimited as fault:
-            run.slots.rejected("understanding", fault)
-            raise
         except RequestRefused as refusal:
-            logger.warning("speakers not identified", reason=str(refusal))
-            count("IdentificationsRefused")
-            return _Speakers(IdentificationAnswer(), is_kept=True)
+            return _not_identified(str(refusal))
+        except (TransientError, AccountRefused) as fault:
+            if isinstance(fault, RateLimited):
+                run.slots.rejected("understanding", fault)
+            if not getattr(fault, "maybe_paid", False):
+                self._state.not_identified(work_id)
+            raise
         return _Speakers(answer, is_kept=self._keep_identification(run, answer.identification))
 
     def _keep_identification(self, run: _Run, identification: SpeakerIdentification) -> bool:
@@ -659,6 +656,12 @@ def seconds_since_drop(submission: Submission, now: datetime) -> float | None:
     dropped_at = datetime.fromisoformat(submission.dropped_at or submission.submitted_at)
     is_backfill = submitted_at - dropped_at > BACKFILLED_AFTER
     return None if is_backfill else round((now - dropped_at).total_seconds(), 3)
+
+
+def _not_identified(reason: str) -> _Speakers:
+    logger.warning("speakers not identified", reason=reason)
+    count("IdentificationsRefused")
+    return _Speakers(IdentificationAnswer(), is_kept=True)
 
 
 def _require_done(work: Iterable["Future[None]"]) -> None:

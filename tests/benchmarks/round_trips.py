@@ -33,6 +33,7 @@ REASONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "assemblyai GET /v2/transcript/{id}": ("the transcript",),
         "dynamodb UpdateItem": (
             "a turn for speaker identification",
+            "it is noted as asked for before it is, so that nothing makes it more than two",
             "who speaks is kept as soon as it is paid for",
             "the place among the open jobs is given back",
             "a turn for the coach",

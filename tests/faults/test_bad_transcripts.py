@@ -18,6 +18,7 @@ from tests.integration.stack import KEY
 from tests.sandbox.assemblyai import understanding
 from tests.sandbox.interference import Action, Refuse, SideEffect, Spoil
 
+from callcoach.names import scoring_id
 from scorecard.pipeline import MOST_UNANSWERED
 
 COACHED = {"transcript": 1, "understanding": 1, "chat": 1}
@@ -273,6 +274,33 @@ def test_identification_that_cannot_be_read_is_done_without(set_up: Stage, answe
 
     require_one_end(set_up, outcome, "needs_roles")
     assert asked == times
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_runs_at_the_same_time_ask_no_more_often_than_one_after_the_other(set_up: Stage, known: int) -> None:
+    """What a run has read of others before it took the lock may be old when it asks."""
+    asked = 0
+
+    def decide(effect: SideEffect) -> Action | None:
+        nonlocal asked
+        if effect.what == "assemblyai POST /v1/understanding":
+            asked += 1
+            return Spoil(200, b'{"speech_understanding": ')
+        if effect.what == "dynamodb PutItem" and effect.function == "ScorecardFunction" and asked == known:
+            # Another run has asked since this one has read how often.
+            stack = set_up.stack
+            stack.cloud.client("dynamodb").update_item(
+                TableName=stack.cloud.environment("SubmitFunction")["STATE_TABLE_NAME"],
+                Key={"id": {"S": f"progress#{scoring_id([*stack.stand_in.jobs][-1])}"}},
+                UpdateExpression="SET identifications = :most",
+                ExpressionAttributeValues={":most": {"N": str(MOST_UNANSWERED)}},
+            )
+        return None
+
+    outcome = transcribed(set_up, f"at-once-{known}", decide=decide)
+
+    require_one_end(set_up, outcome, "needs_roles")
+    assert asked == known
 
 
 def test_identification_without_an_answer_counts_whatever_becomes_of_the_transcript(set_up: Stage) -> None:

@@ -30,14 +30,22 @@ def test_nothing_is_known_of_new_work(state: State) -> None:
 
 def test_faults_are_counted_by_work(state: State) -> None:
     assert state.count_fault("submit#1") == 1
-    assert state.count_fault("submit#1", unanswered=True) == 2
+    assert state.count_fault("submit#1") == 2
     assert state.count_fault("submit#2") == 1
-    progress = state.look("submit#1").progress
-    assert (progress.attempts, progress.unanswered) == (2, 1)
+    assert state.look("submit#1").progress.attempts == 2
+
+
+def test_paid_requests_are_bounded_before_they_are_sent(state: State) -> None:
+    assert [state.may_identify("score#t1", 2) for _ in range(3)] == [True, True, False]
+    state.not_identified("score#t1")
+    assert [state.may_identify("score#t1", 2) for _ in range(2)] == [True, False]
+    assert state.may_identify("score#t2", 2)
+    assert state.look("score#t1").progress.identifications == 2
 
 
 def test_giving_up_begins_the_count_anew(state: State, at: Callable[[float], None]) -> None:
-    state.count_fault("score#t1", unanswered=True)
+    state.count_fault("score#t1")
+    state.may_identify("score#t1", 2)
     state.keep_slot("score#t1", "chat 0", 1234.25)
     state.keep_answer("score#t1", "identification", b'{"mapping":{}}')
     state.give_up("score#t1")

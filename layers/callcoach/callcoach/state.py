@@ -48,14 +48,14 @@ USED_SHARE = 0.97
 class Progress(msgspec.Struct, frozen=True):
     """What earlier deliveries left behind about one piece of work.
 
-    attempts: transient faults so far; unanswered: paid requests among them whose answer never came; slot: the step for
+    attempts: transient faults so far; identifications: requests for one that may have been paid for; slot: the step for
     which a turn at slot_at is booked; given_up_at: messages sent before that are done with; identification and replies:
     answers that were paid for, as JSON, until they stand in the scorecards bucket; told: people were told of the
     scorecard, and its report is still to be mailed.
     """
 
     attempts: int = 0
-    unanswered: int = 0
+    identifications: int = 0
     slot: str = ""
     slot_at: float = 0.0
     given_up_at: float = 0.0
@@ -118,15 +118,32 @@ class State:
 
     # One piece of work.
 
-    def count_fault(self, work_id: str, *, unanswered: bool = False) -> int:
+    def count_fault(self, work_id: str) -> int:
         """Note a transient fault and return how many there were."""
         answer = self._update(
             f"progress#{work_id}",
-            "ADD attempts :one, unanswered :unanswered SET expiration = :expiration",
-            {":one": _number(1), ":unanswered": _number(int(unanswered)), ":expiration": _expiration()},
+            "ADD attempts :one SET expiration = :expiration",
+            {":one": _number(1), ":expiration": _expiration()},
             returns="UPDATED_NEW",
         )
         return int(answer["attempts"]["N"])
+
+    def may_identify(self, work_id: str, most: int) -> bool:
+        """Note that an identification is about to be asked for, unless so many may have been paid for; return which."""
+        return self._change(
+            f"progress#{work_id}",
+            "ADD identifications :one SET expiration = :expiration",
+            {":one": _number(1), ":most": _number(most), ":expiration": _expiration()},
+            condition="attribute_not_exists(identifications) OR identifications < :most",
+        )
+
+    def not_identified(self, work_id: str) -> None:
+        """Take back what may_identify noted: the request was not paid for."""
+        self._update(
+            f"progress#{work_id}",
+            "ADD identifications :less SET expiration = :expiration",
+            {":less": _number(-1), ":expiration": _expiration()},
+        )
 
     def keep_slot(self, work_id: str, step: str, slot_at: float) -> None:
         """Remember the turn that was booked for a step, so that a later delivery takes it."""
@@ -156,7 +173,7 @@ class State:
         """Note that every message sent until now is done with, and let later ones begin anew."""
         self._update(
             f"progress#{work_id}",
-            "SET given_up_at = :now, expiration = :expiration REMOVE attempts, unanswered, slot, slot_at",
+            "SET given_up_at = :now, expiration = :expiration REMOVE attempts, identifications, slot, slot_at",
             {":now": _number(time.time()), ":expiration": _expiration()},
         )
 

@@ -144,8 +144,7 @@ class Worker:
 
     def _again(self, message: Message, work_id: str, fault: TransientError) -> bool:
         """Hide a message after a fault that passes, or give it up; return whether it comes back."""
-        unanswered = getattr(fault, "maybe_paid", False)
-        attempts = self._state.count_fault(work_id, unanswered=unanswered)
+        attempts = self._state.count_fault(work_id)
         wait_seconds = max(fault.retry_after_seconds or 0.0, back_off_seconds(attempts))
         logger.warning(
             "trying again later",
