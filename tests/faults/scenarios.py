@@ -217,16 +217,30 @@ def _lost_answer(scenario: Scenario, report: Report) -> str | None:
 
     A transcription is none: its job is found again.
     """
-    if scenario.fault.spoils_answer:
-        service = PAID.get(scenario.effect.what)
-    elif scenario.fault.action == Kill(after=False) and scenario.effect in report.effects:
-        before = [effect.what for effect in report.effects[: list(report.effects).index(scenario.effect)]]
+    if isinstance(scenario.fault.action, Kill) and scenario.effect in report.effects:
+        before = [effect.what for effect in _until_killed(report.effects, scenario)]
         paid = [index for index, what in enumerate(before) if what in KEPT_BY]
         kept = bool(paid) and any(what in KEPT_BY[before[paid[-1]]] for what in before[paid[-1] :])
         service = PAID[before[paid[-1]]] if paid and not kept else None
+    elif scenario.fault.spoils_answer:
+        service = PAID.get(scenario.effect.what)
     else:
         service = None
     return None if service == "transcript" else service
+
+
+def _until_killed(effects: Sequence[SideEffect], scenario: Scenario) -> Iterator[SideEffect]:
+    """Yield what was asked for until a function was killed, with what was under way beside the request that killed it.
+
+    Its next run begins with a look at the state. A request that was killed before it was carried out does not count.
+    """
+    at = list(effects).index(scenario.effect)
+    for index, effect in enumerate(effects):
+        is_next_run = (effect.function, effect.what) == (scenario.effect.function, "dynamodb BatchGetItem")
+        if index > at and is_next_run:
+            return
+        if index != at or scenario.fault.action == Kill(after=True):
+            yield effect
 
 
 def _is_notice(scenario: Scenario) -> bool:
