@@ -145,7 +145,7 @@ def _subject(scorecard: Scorecard) -> str:
         return f"Check who is who: recording {name} ({call_length(scorecard)})"
     call_type = printable(ascii_text(scorecard.call.call_type or ""))
     name = _ascii_name([people(scorecard), file_name(scorecard)], scorecard)
-    who = without_links(f"{name}, {call_type}" if call_type else name)[:_SUBJECT_WHO_CHARACTERS].rstrip(" ,/")
+    who = clipped(without_links(f"{name}, {call_type}" if call_type else name), _SUBJECT_WHO_CHARACTERS)
     if status:
         return f"Call review: {who}: {status.subject}"
     if talk.rep_share is None:

@@ -12,7 +12,8 @@ def test_retired_speech_models_are_replaced_by_those_that_the_refusal_names() ->
         record = stack.document("submissions", "retired.ogg")
         assert len(stack.stand_in.jobs) == 1
         assert record["asked"]["speech_models"] == ["universal-3-5-pro", "universal-2"]
-        assert "universal-3-pro" in record["warnings"][0]
+        assert record["warnings"][0]["code"] == "speech_models_replaced"
+        assert "universal-3-pro" in record["warnings"][0]["text"]
 
 
 def test_a_retired_coach_model_is_replaced_by_the_fallback() -> None:
