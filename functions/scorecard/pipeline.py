@@ -1,5 +1,6 @@
 """From a callback to a scorecard in S3 and an e-mail: the steps in order, and what is stored between them."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -373,9 +374,13 @@ class Scorer:
         lines_of_stage("score")
         key = run.submission.recording
         transcript, roles, is_kept = self._transcript_and_roles(run, heard)
+        stored = encode(storable(transcript))
         storing = []
         if not run.earlier.transcript:
-            storing = [run.pool.submit(work, run, transcript) for work in (self._store, self._count_transcription)]
+            storing = [
+                run.pool.submit(self._store, run, stored),
+                run.pool.submit(self._count_transcription, run, transcript),
+            ]
         # Earlier answers may belong to another question by now; numbers go on behind them in any case.
         questions = count_from(len(run.earlier.attempts))
         # Nothing is paid for before what was paid for is kept.
@@ -399,6 +404,7 @@ class Scorer:
             earlier=run.earlier.attempts,
             keep=keep,
             first_run=run.progress.attempts == 0,
+            transcript_sha256=hashlib.sha256(stored).hexdigest(),
         )
         keeping.append(run.pool.submit(self._count_coaching, run, scored.attempts))
         self._tell_of_refused_models(scored.refused_models)
@@ -411,9 +417,9 @@ class Scorer:
             self._state.keep_answer(run.callback.work_id, "replies", b"")
         return scored.scorecard, report
 
-    def _store(self, run: _Run, transcript: Transcript) -> None:
+    def _store(self, run: _Run, transcript: bytes) -> None:
         """Store what was said, and then give the place among the open jobs back."""
-        self._documents.write("transcripts", run.submission.recording, encode(storable(transcript)))
+        self._documents.write("transcripts", run.submission.recording, transcript)
         self._state.close_job(run.submission.open_job)
 
     def _keep_replies(self, run: _Run, replies: Replies) -> None:

@@ -26,6 +26,8 @@ MERGED_UTTERANCES, MERGED_SHARE = 3, 0.02
 
 _TABLE: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))["signal"]
 _ANSWERED_QUESTION = re.compile(r"\?\s{1,3}(?:yes|no|sure|good)\b", re.IGNORECASE)
+# What is no ASCII and still, without regard to letter case, a letter of it.
+_ASCII_IN_ANOTHER_CASE = re.compile("[\u0130\u0131\u017f\u212a]")
 # Each byte of ASCII as it stands in a word, in lower case, and a blank for those that stand in none.
 _IN_WORDS = bytes(ord(chr(byte).lower()) if re.match(r"\w", chr(byte), re.ASCII) else ord(" ") for byte in range(256))
 _NO_FIRST_NAMES = frozenset(("a", "an", "the"))
@@ -151,7 +153,8 @@ def _places_of(words: frozenset[str], said: Iterable[Utterance]) -> dict[str, se
     places: dict[str, set[int]] = {word: set() for word in ("", *words)}
     for place, utterance in enumerate(said):
         text = utterance.text
-        found = words.intersection(_ascii_words(text)) if text.isascii() else ("",)
+        is_certain = text.isascii() or not _ASCII_IN_ANOTHER_CASE.search(text)
+        found = words.intersection(_ascii_words(text)) if is_certain else ("",)
         for word in found:
             places[word].add(place)
     return places

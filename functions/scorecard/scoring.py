@@ -58,7 +58,7 @@ class MeasuredCall(msgspec.Struct, frozen=True, dict=True):
         """The utterances, which a transcript that is scored has."""
         return self.transcript.utterances or []
 
-    @property
+    @cached_property
     def unassigned_share(self) -> float | None:
         """The part of all speech that belongs to neither side."""
         return unassigned_share(self.utterances, self.roles)
@@ -115,18 +115,21 @@ def score_call(
     earlier: Sequence[CoachAttempt] = (),
     keep: Keep = lambda _: None,
     first_run: bool = True,
+    transcript_sha256: str | None = None,
 ) -> ScoredCall:
     """Measure a call and let it be coached; complete asks a language model.
 
-    coach: the process's, which remembers what its models do not take; earlier, keep, first_run: as Coach.ask has them.
+    coach: the process's, which remembers what its models do not take; earlier, keep, first_run: as Coach.ask has them;
+    transcript_sha256: of the transcript as it is stored, where somebody has it already.
     Raises what complete raises when the coach is to be asked later; a refusal ends in a scorecard without coaching.
     """
     call = measure_call(transcript, roles, submission, settings)
+    stored = transcript_sha256 or hashlib.sha256(encode(storable(transcript))).hexdigest()
     doubt = call.review().status_reason
     if doubt == "roles_contradict":
         call = without_sides(call)
     if reason := doubt or uncoachable_reason(transcript, call.roles, max_minutes=settings.coach_max_minutes):
-        return ScoredCall(scorecard=write_scorecard(call, CoachOutcome(None, reason, [])), attempts=[])
+        return ScoredCall(scorecard=write_scorecard(call, CoachOutcome(None, reason, []), stored), attempts=[])
     told = call.for_coach
     outcome = (coach or coach_of(settings)).ask(
         question_about(told),
@@ -136,7 +139,7 @@ def score_call(
         keep=keep,
         first_run=first_run,
     )
-    return ScoredCall(write_scorecard(call, outcome), outcome.attempts, outcome.refused)
+    return ScoredCall(write_scorecard(call, outcome, stored), outcome.attempts, outcome.refused)
 
 
 def measure_call(
@@ -192,7 +195,7 @@ def without_sides(call: MeasuredCall) -> MeasuredCall:
     return measure_call(call.transcript, roles, call.submission, call.settings, call.signals)
 
 
-def write_scorecard(call: MeasuredCall, outcome: CoachOutcome) -> Scorecard:
+def write_scorecard(call: MeasuredCall, outcome: CoachOutcome, transcript_sha256: str) -> Scorecard:
     """Join the numbers with what the checks have left of the coach's reply."""
     reply, reason = outcome.reply, outcome.reason
     review = call.review(reply)
@@ -229,7 +232,7 @@ def write_scorecard(call: MeasuredCall, outcome: CoachOutcome) -> Scorecard:
         coaching=coaching,
         evidence=editor.evidence_counts() if reply else None,
         warnings=_warnings(call, coaching),
-        run=_run(call, outcome, editor.prose_removed() if reply else {}),
+        run=_run(call, outcome, transcript_sha256, editor.prose_removed() if reply else {}),
     )
 
 
@@ -284,7 +287,7 @@ def _roles(call: MeasuredCall, review: RoleReview, reply: Reply | None) -> Roles
     )
 
 
-def _run(call: MeasuredCall, outcome: CoachOutcome, prose_removed: dict[str, int]) -> Run:
+def _run(call: MeasuredCall, outcome: CoachOutcome, transcript_sha256: str, prose_removed: dict[str, int]) -> Run:
     attempts = outcome.attempts
     last = outcome.answered_by or (attempts[-1] if attempts else None)
     return Run(
@@ -295,7 +298,7 @@ def _run(call: MeasuredCall, outcome: CoachOutcome, prose_removed: dict[str, int
         prompt_sha256=instructions().sha256,
         rubric_sha256=RUBRIC_SHA256,
         settings_sha256=settings_sha256(call.settings),
-        transcript_sha256=hashlib.sha256(encode(storable(call.transcript))).hexdigest(),
+        transcript_sha256=transcript_sha256,
         reply_sha256=hashlib.sha256(last.content.encode()).hexdigest() if last else None,
         input_tokens=_known_sum([attempt.input_tokens for attempt in attempts]),
         output_tokens=_known_sum([attempt.output_tokens for attempt in attempts]),

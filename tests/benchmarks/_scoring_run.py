@@ -1,5 +1,6 @@
 """All that ScorecardFunction computes for one call, without the services that it asks: the steps of its pipeline."""
 
+import hashlib
 import pkgutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -88,7 +89,15 @@ def score(client: AssemblyAI, *, coached_minutes: int = 180) -> Written:
     def keep(attempts: Sequence[CoachAttempt]) -> None:
         replies.append(msgspec.json.encode(attempts))
 
-    scored = score_call(transcript, roles, asked_about, options, client.complete, keep=keep)
+    scored = score_call(
+        transcript,
+        roles,
+        asked_about,
+        options,
+        client.complete,
+        keep=keep,
+        transcript_sha256=hashlib.sha256(stored).hexdigest(),
+    )
     report = render_report(scored.scorecard, transcript).encode()
     scorecard = encode(scored.scorecard)
     subject, mail = render_mail(scored.scorecard, "scorecards")

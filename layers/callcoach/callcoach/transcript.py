@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -269,11 +269,15 @@ class _TokensOf(dict[str, list[str]]):
 
 
 class _Spoken(NamedTuple):
-    """All words of a call in order of time, cut into tokens: of each its word, and the index of its utterance."""
+    """All words of a call in order of time, the index of each one's utterance, and what cuts those asked about."""
 
-    tokens: list[str]
     words: list[Word]
     utterances: list[int]
+    tokens_of: _TokensOf
+
+    def tokens(self, at: int) -> list[str]:
+        """Return what of a word is compared."""
+        return self.tokens_of[self.words[at].text]
 
 
 def timed_rows(rows: Sequence[SentimentRow], utterances: Sequence[Utterance]) -> list[SentimentRow]:
@@ -285,13 +289,12 @@ def timed_rows(rows: Sequence[SentimentRow], utterances: Sequence[Utterance]) ->
     if all(row.is_timed or not row.text for row in rows):
         return [_row_at(row, row.start_ms, row.end_ms) for row in rows]
     spoken = _spoken_words(utterances)
-    starts = [word.start_ms for word in spoken.words]
     position = 0
     timed = []
     for row in rows:
         start_ms, end_ms = row.start_ms, row.end_ms
         if row.is_timed:
-            position = bisect_left(starts, end_ms or 0)
+            position = bisect_left(spoken.words, end_ms or 0, key=_start_ms)
         elif span := _place_of(row.text or "", spoken, position):
             first, position = span
             start_ms, end_ms = spoken.words[first].start_ms, spoken.words[position - 1].end_ms
@@ -303,16 +306,17 @@ def _row_at(row: SentimentRow, start_ms: int | None, end_ms: int | None) -> Sent
     return SentimentRow(row.sentiment, row.confidence, start_ms, end_ms)
 
 
+def _start_ms(word: Word) -> int:
+    return word.start_ms
+
+
 def _spoken_words(utterances: Sequence[Utterance]) -> _Spoken:
     """Return all words; where there are no times of words, by their place among the characters."""
-    spoken = _Spoken([], [], [])
-    tokens_of = _TokensOf()
+    spoken = _Spoken([], [], _TokensOf())
     for index, utterance in sorted(enumerate(utterances), key=lambda numbered: numbered[1].start_ms):
         words = utterance.words or _evenly_timed(utterance)
-        tokens = [tokens_of[word.text] for word in words]
-        spoken.tokens.extend(chain.from_iterable(tokens))
-        spoken.words.extend([word for word, cut in zip(words, tokens, strict=True) for _ in cut])
-        spoken.utterances.extend(repeat(index, len(spoken.words) - len(spoken.utterances)))
+        spoken.words.extend(words)
+        spoken.utterances.extend(repeat(index, len(words)))
     return spoken
 
 
@@ -334,13 +338,13 @@ def _place_of(text: str, spoken: _Spoken, position: int) -> tuple[int, int] | No
     if tokens.total() > _ROW_WORDS:
         return None
     enough = max(_SHARED_WORDS * tokens.total(), 1)
-    ahead = range(position, min(position + _REACH_WORDS, len(spoken.tokens)))
-    behind = range(min(position, len(spoken.tokens)) - 1, max(position - _REACH_WORDS, 0) - 1, -1)
+    ahead = range(position, min(position + _REACH_WORDS, len(spoken.words)))
+    behind = range(min(position, len(spoken.words)) - 1, max(position - _REACH_WORDS, 0) - 1, -1)
     for near in (*ahead, *behind):
         if _shared(tokens, spoken, near)[0] >= enough:
             # The place may begin a few words before or after the first start that holds enough.
             slack = min(tokens.total() - int(enough) + 1, _REACH_WORDS)
-            starts = range(max(near - slack, 0), min(near + slack + 1, len(spoken.tokens)))
+            starts = range(max(near - slack, 0), min(near + slack + 1, len(spoken.words)))
             first = max(starts, key=lambda start: _shared(tokens, spoken, start)[0])
             return first, _shared(tokens, spoken, first)[1]
     return None
@@ -348,16 +352,18 @@ def _place_of(text: str, spoken: _Spoken, position: int) -> tuple[int, int] | No
 
 def _shared(tokens: Counter[str], spoken: _Spoken, first: int) -> tuple[int, int]:
     """Return how many of the tokens are said from there on in the same utterance, and where the last of them ends."""
-    if spoken.tokens[first] not in tokens:
+    if tokens.keys().isdisjoint(spoken.tokens(first)):
         return 0, first
     missing = Counter(tokens)
-    shared, past = 0, first
-    for at in range(first, min(first + tokens.total(), len(spoken.tokens))):
-        if spoken.utterances[at] != spoken.utterances[first]:
+    shared, past, left = 0, first, tokens.total()
+    for at in range(first, len(spoken.words)):
+        if left <= 0 or spoken.utterances[at] != spoken.utterances[first]:
             break
-        if missing[spoken.tokens[at]] > 0:
-            missing[spoken.tokens[at]] -= 1
-            shared, past = shared + 1, at + 1
+        for token in spoken.tokens(at):
+            left -= 1
+            if missing[token] > 0:
+                missing[token] -= 1
+                shared, past = shared + 1, at + 1
     return shared, past
 
 
