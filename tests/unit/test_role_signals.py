@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as tried
 from hypothesis import strategies as st
 from tests.benchmarks.roles import (
     CLAIM,
@@ -91,6 +92,7 @@ def test_every_signal_is_tried() -> None:
 
 
 @pytest.mark.parametrize("signal", role_signals(**NAMES), ids=lambda signal: signal.id)
+@tried(max_examples=20)
 @given(data=st.data())
 def test_what_matches_a_signal_holds_one_of_its_words(signal: RoleSignal, data: st.DataObject) -> None:
     matching = st.from_regex(signal.pattern, fullmatch=True)
