@@ -167,8 +167,8 @@ def run() -> Table:
 
 def _assemblyai_usd() -> tuple[float, float]:
     speech_models, coach_models = MODELS
-    coaching = usual_cost(CALLS * HOURS, coach_models).usd
-    both = usual_cost(CALLS * HOURS, coach_models, speech_models).usd
+    coaching = usual_cost(CALLS, CALLS * HOURS, coach_models).usd
+    both = usual_cost(CALLS, CALLS * HOURS, coach_models, speech_models).usd
     if coaching is None or both is None:
         raise RuntimeError(f"the list of prices knows no cost of {MODELS}")
     return both - coaching, coaching

@@ -16,7 +16,7 @@ from tests.sandbox.score import default_settings
 
 from callcoach.assemblyai import AssemblyAI, Completion
 from callcoach.errors import AccountRefused, RateLimited, TransientError
-from callcoach.pricing import Cost, coaching_cost
+from callcoach.pricing import OUTPUT_TOKENS_PER_CALL, Cost, coaching_cost
 from scorecard.coach import Coach, Complete
 from scorecard.question import Question, question_about
 from scorecard.replies import CoachAttempt
@@ -25,8 +25,6 @@ from scorecard.scoring import ScoredCall, coach_of, measure_call, score_call
 
 # Requests leave within this part of the rate, as those of the functions do.
 USED_SHARE = 0.97
-# What a reply usually has; AssemblyAI counts it.
-USUAL_OUTPUT_TOKENS = 2_000
 MOST_TRIES = 5
 FIRST_WAIT_SECONDS = 10.0
 MOST_AT_ONCE = 16
@@ -124,7 +122,7 @@ class Asking:
     def estimated_cost(self, missing: Sequence[Asked]) -> Cost:
         """Return about what the missing answers cost, where none has to be repaired."""
         return coaching_cost(
-            _Estimate(self._model, self._question(asked.call).estimated_tokens(self._model), USUAL_OUTPUT_TOKENS)
+            _Estimate(self._model, self._question(asked.call).estimated_tokens(self._model), OUTPUT_TOKENS_PER_CALL)
             for asked in missing
         )
 

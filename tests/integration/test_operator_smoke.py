@@ -1,6 +1,7 @@
 """python -m callcoach smoke: a sample call through a deployed stack, as whoever has deployed one runs it."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +44,9 @@ def test_a_sample_is_scored_shown_and_forgotten(stack: Stack) -> None:
     ran = run(stack.cloud, "smoke", answer="y\n")
 
     assert ran.exit_code == 0, ran.err
-    assert "Send a call of 6 minutes through callcoach? AssemblyAI takes about 0.04 USD" in ran.err
+    assert "Send a call of 6 minutes through callcoach? AssemblyAI takes about 0.08 USD" in ran.err
+    estimated_usd, *took_usd = (float(usd) for usd in re.findall(r"(\d\.\d\d) USD", ran.err + ran.out))
+    assert sum(took_usd) == pytest.approx(estimated_usd, abs=0.015)
     assert "everybody who gets scorecards gets an e-mail" in ran.err
     assert "PRACTISE NEXT" in ran.out
     for stage in ("submitted  ", "transcribed  ", "scored  "):

@@ -39,9 +39,9 @@ def test_an_hour_costs_what_is_said() -> None:
     assert f"transcription {hours[SPEECH_MODELS[0]]:.2f} USD" in COSTS
     assert f"speaker identification {added.pop():.2f} each" in COSTS
     assert not added
-    assert f"about {usual_cost(1, COACH_MODELS).usd:.2f} for the coach" in COSTS
-    assert f"roughly **{usual_cost(1, COACH_MODELS, SPEECH_MODELS).usd:.2f} USD**" in COSTS
-    assert f"set it is about {usual_cost(1, COACH_MODELS, SPEECH_MODELS, channels=2).usd:.2f}," in COSTS
+    assert f"about {usual_cost(1, 1, COACH_MODELS).usd:.2f} for the coach" in COSTS
+    assert f"roughly **{usual_cost(1, 1, COACH_MODELS, SPEECH_MODELS).usd:.2f} USD**" in COSTS
+    assert f"set it is about {usual_cost(1, 1, COACH_MODELS, SPEECH_MODELS, channels=2).usd:.2f}," in COSTS
     assert f"`RedactPii` adds {hours['redact_pii']:.2f}." in COSTS
 
 

@@ -15,6 +15,7 @@ from tests.unit.scorecards import example_scorecard
 from callcoach import pricing
 from callcoach.documents import encode
 from callcoach.pricing import (
+    INPUT_TOKENS_PER_CALL,
     INPUT_TOKENS_PER_HOUR,
     Cost,
     Transcribed,
@@ -139,13 +140,15 @@ def test_a_cost_is_told_in_cents_or_with_the_reason_why_not() -> None:
     assert not cost_sentence(None)
 
 
-def test_an_hour_takes_the_coach_as_many_tokens_as_is_said() -> None:
+@pytest.mark.parametrize("minutes", [10, 60, 120])
+def test_a_call_takes_the_coach_as_many_tokens_as_is_said(minutes: int) -> None:
+    """Without the shape of the answer, which the gateway reads too: about 600 tokens."""
     heard = identified(
-        decode_transcript(long_call(60).transcript),
+        decode_transcript(long_call(minutes).transcript),
         SpeakerIdentification("success", dict(zip("AB", ROLES, strict=True))),
     )
     roles = assign_roles(heard.utterances or [], heard.identification, ROLES)
     question = question_about(measure_call(heard, roles, submission(), settings()).for_coach)
-    hours = heard.duration_ms / 3_600_000
+    usual = INPUT_TOKENS_PER_CALL + INPUT_TOKENS_PER_HOUR * heard.duration_ms / 3_600_000
 
-    assert question.estimated_tokens("claude-sonnet-4-6") / hours == pytest.approx(INPUT_TOKENS_PER_HOUR, rel=0.1)
+    assert question.estimated_tokens("claude-sonnet-4-6") == pytest.approx(usual, rel=0.1)

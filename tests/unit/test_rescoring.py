@@ -86,6 +86,14 @@ def test_cost_is_of_the_coach_alone(tokens: Sequence[tuple[int | None, int | Non
     assert f"about {len(cards) * 0.1155:.2f} USD" in told
 
 
+def test_short_calls_cost_more_than_a_long_one_of_their_length() -> None:
+    """Each is asked about with the same instructions, and answered at much the same length."""
+    cards = [ScoredCall("complete", Call(str(number), 300), Run(None, None)) for number in range(12)]
+
+    assert "12 calls, 1.0 hours" in (told := cost(cards, 12, coach_models=["claude-sonnet-4-6"]))
+    assert f"about {(12 * (4_000 * 3.00 + 2_000 * 15.00) + 21_000 * 3.00) * 1.1 / 1e6:.2f} USD" in told
+
+
 def test_what_is_read_of_a_scorecard_is_there() -> None:
     assert {"status", "call", "run"} <= {field.name for field in msgspec.structs.fields(Scorecard)}
     assert SCHEMA_VERSION == 1

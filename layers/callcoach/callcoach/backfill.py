@@ -85,11 +85,12 @@ def object_created(bucket: str, key: str, recording: Listed, last: str, *, quiet
 
 def cost(plan: Backfill, *, channels: int, speech_models: Sequence[str], coach_models: Sequence[str]) -> str:
     """Return in words about what AssemblyAI takes for recordings, by their sizes alone."""
-    plural = "" if len(plan.submitted) == 1 else "s"
+    calls = len(plan.submitted)
+    plural = "" if calls == 1 else "s"
+    about = usual_cost(calls, plan.hours, coach_models, speech_models, channels=channels)
     return (
-        f"{len(plan.submitted)} recording{plural}, {plan.size_bytes / 1e6:,.1f} MB: about {plan.hours:,.1f} hours of"
-        " sound if compressed as usual,\nwhich AssemblyAI transcribes and coaches for"
-        f" {about_usd(usual_cost(plan.hours, coach_models, speech_models, channels=channels))}."
+        f"{calls} recording{plural}, {plan.size_bytes / 1e6:,.1f} MB: about {plan.hours:,.1f} hours of"
+        f" sound if compressed as usual,\nwhich AssemblyAI transcribes and coaches for {about_usd(about)}."
     )
 
 

@@ -167,7 +167,7 @@ def _require_sample_fits(deployed: Deployed) -> None:
 
 def _question(stack: Stack, seconds: float) -> str:
     channels = 1 if stack.parameters["RepChannel"] == "0" else 2
-    cost = usual_cost(seconds / SECONDS_PER_HOUR, stack.coach_models, stack.speech_models, channels=channels)
+    cost = usual_cost(1, seconds / SECONDS_PER_HOUR, stack.coach_models, stack.speech_models, channels=channels)
     return (
         f"Send a call of {max(seconds / 60, 1):.0f} minutes through {stack.name}? AssemblyAI takes {about_usd(cost)}"
         " for it, and everybody who gets scorecards gets an e-mail."

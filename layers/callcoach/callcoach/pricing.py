@@ -19,8 +19,10 @@ SECONDS_PER_HOUR = 3600
 # What is usually asked for where speakers are told apart by voice, and where each has a channel.
 USUAL_ADD_ONS = frozenset(("speaker_labels", "sentiment_analysis", "speaker_identification"))
 USUAL_ADD_ONS_OF_CHANNELS = frozenset(("sentiment_analysis",))
-# Of 9,000 words, which are said in an hour.
-INPUT_TOKENS_PER_HOUR, OUTPUT_TOKENS_PER_HOUR = 25_000, 2_000
+# The coach reads the instructions and the shape of its answer however short a call is, and answers every call at much
+# the same length. An hour of sound has 9,000 words.
+INPUT_TOKENS_PER_CALL, INPUT_TOKENS_PER_HOUR = 4_000, 21_000
+OUTPUT_TOKENS_PER_CALL = 2_000
 
 
 class _Sourced(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,14 +164,14 @@ def coaching_cost(answers: Iterable[Answer]) -> Cost:
 
 
 def usual_cost(
-    hours: float, coach_models: Sequence[str], speech_models: Sequence[str] = (), *, channels: int = 1
+    calls: int, hours: float, coach_models: Sequence[str], speech_models: Sequence[str] = (), *, channels: int = 1
 ) -> Cost:
-    """Return about what so much sound takes, by the models that are asked first.
+    """Return about what so many calls take, by the models that are asked first. hours: all of them together.
 
     speech_models: none where nothing is transcribed.
     """
-    usual = _UsualAnswer(coach_models[0], round(hours * INPUT_TOKENS_PER_HOUR), round(hours * OUTPUT_TOKENS_PER_HOUR))
-    coaching = coaching_cost([usual])
+    read = calls * INPUT_TOKENS_PER_CALL + round(hours * INPUT_TOKENS_PER_HOUR)
+    coaching = coaching_cost([_UsualAnswer(coach_models[0], read, calls * OUTPUT_TOKENS_PER_CALL)])
     if not speech_models or coaching.usd is None:
         return coaching
     add_ons = USUAL_ADD_ONS if channels == 1 else USUAL_ADD_ONS_OF_CHANNELS

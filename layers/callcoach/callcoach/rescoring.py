@@ -62,7 +62,7 @@ def cost(cards: Iterable[ScoredCall], calls: int, *, coach_models: Sequence[str]
     hours = sum(card.call.duration_seconds for card in cards) / 3600
     tokens = sum((card.run.input_tokens or 0) + (card.run.output_tokens or 0) for card in cards)
     unknown = f", and {calls - len(cards)} of unknown length" if calls > len(cards) else ""
-    about = about_usd(usual_cost(hours, coach_models))
+    about = about_usd(usual_cost(len(cards), hours, coach_models))
     return (
         f"{calls} call{'' if calls == 1 else 's'}, {hours:,.1f} hours{unknown}, for which the coach took {tokens:,}"
         f" tokens before.\nAsked about all of them anew, it takes {about}. Where its question is the same as before,"
