@@ -68,7 +68,7 @@ def test_a_stack_without_its_secret_and_with_weak_models_is_told() -> None:
         assert told(ran, "fallback model")[0] in ("warning", "problem")
         assert told(ran, "who gets scorecards") == (
             "warning",
-            "nobody Set NotificationEmail, or python -m callcoach subscribe ADDRESS",
+            "nobody Set NotificationEmail, or python -m callcoach subscribe ADDRESS --region eu-west-1",
         )
 
     assert ran.exit_code == 1

@@ -103,6 +103,8 @@ def test_repeated_it_uploads_only_what_is_not_there(stack: Stack, tmp_path: Path
     assert ran.exit_code == 0
     assert ran.document["dropped"] == ["calls/second.ogg"]
     assert ran.document["there_already"] == ["calls/first.ogg"]
+    again = run(stack.cloud, "drop", str(first), "--prefix", "calls/")
+    assert again.out == "There already, so left as it is (--replace drops it again): calls/first.ogg\n"
     assert stack.cloud.queue_depth("RecordingsQueue") == 2
 
 

@@ -193,10 +193,30 @@ def test_while_paused_nothing_is_dropped(stack: Stack) -> None:
     run(stack.cloud, "pause", "--reason", "a new key")
     ran = smoke(stack, "--yes")
     run(stack.cloud, "resume")
+    run(stack.cloud, "pause")
+    without_reason = smoke(stack, "--yes")
+    run(stack.cloud, "resume")
 
     assert ran.exit_code == 1
-    assert "callcoach is paused by operator: a new key" in ran.err
+    assert "callcoach is paused by operator: a new key. What to do:" in ran.err
+    assert "callcoach is paused by operator. What to do:" in without_reason.err
     assert objects(stack, "RecordingsBucketName") == before
+
+
+def test_interrupted_it_says_how_to_take_away_what_was_dropped(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = objects(stack, "RecordingsBucketName")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands_smoke, "_telling", interrupted)
+    ran = run(stack.cloud, "smoke", "--yes")
+
+    (key,) = set(objects(stack, "RecordingsBucketName")) - set(before)
+    assert ran.exit_code == 1
+    assert f"interrupted. The call goes on. To take it away: python -m callcoach forget {key} --region" in ran.err
+    stack.cloud.wait_until(lambda: f"scorecards/{key}.json" in objects(stack))
+    run(stack.cloud, "forget", "--yes", key)
 
 
 def test_without_the_sample_it_asks_for_a_recording(

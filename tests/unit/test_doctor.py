@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
+import msgspec
 import pytest
 import requests
 import responses
@@ -18,6 +19,7 @@ from callcoach.doctor_assemblyai import AssemblyAIDoctor
 from callcoach.doctor_aws import AwsDoctor
 from callcoach.errors import AwsUnavailable, SettingsError
 from callcoach.stack import HOSTS, Stack
+from callcoach.state import Pause
 from callcoach.traces import silent
 
 TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))
@@ -285,3 +287,19 @@ def test_every_check_is_a_line_with_what_to_do_below() -> None:
         "not checked  stack                why",
     ]
     assert counted(checks) == {"problem": 1, "warning": 0, "ok": 0, "not_checked": 1}
+
+
+def test_a_long_name_moves_all_lines() -> None:
+    lines = checks_view([Check("pause", "ok", "none"), Check("FunctionThrottlesAlarm", "ok", "ok")]).splitlines()
+
+    assert lines == ["ok           pause                  none", "ok           FunctionThrottlesAlarm ok"]
+
+
+def test_a_pause_without_a_reason_is_told_with_how_to_lift_it_on_this_stack() -> None:
+    state: Any = SimpleNamespace(look=lambda _: SimpleNamespace(pause=Pause(by="operator", reason="", since_at=0.0)))
+    other = msgspec.structs.replace(stack(), name="callcoach-b")
+
+    (check,) = AwsDoctor(other, state, lambda _: client()).looks()["pause"]()
+
+    assert check.found == "by operator since 1970-01-01 00:00 UTC"
+    assert check.advice == "python -m callcoach resume --stack callcoach-b --region eu-west-1 lets everything go on."

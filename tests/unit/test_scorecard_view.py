@@ -55,6 +55,16 @@ def test_the_bar_shows_the_share_against_the_usual_range() -> None:
     assert usual.rindex("|") == begins + round(50 * band.high) - 1
 
 
+@pytest.mark.parametrize("columns", [40, 60, 66])
+def test_the_bar_is_one_line_in_a_narrow_terminal_too(columns: int) -> None:
+    lines = shown(example_scorecard(), columns).splitlines()
+
+    (bar,) = (number for number, line in enumerate(lines) if line.startswith("  rep #"))
+    assert lines[bar].endswith(" customer")
+    assert lines[bar + 1].endswith(" usual")
+    assert max(len(lines[bar]), len(lines[bar + 1])) <= columns
+
+
 def test_where_sides_are_in_doubt_that_comes_first_and_nothing_is_judged() -> None:
     text = shown(with_doubtful_roles())
 

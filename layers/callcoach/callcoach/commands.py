@@ -204,7 +204,7 @@ def pause(deployed: Deployed, *, reason: str) -> Answer:
     wanted = Pause(by="operator", reason=reason, since_at=time.time(), told=True)
     while not deployed.state.pause(wanted):
         deployed.state.lift_pause()
-    return Answer({"paused": True, "reason": reason}, "Paused. To go on: python -m callcoach resume")
+    return Answer({"paused": True, "reason": reason}, f"Paused. To go on: {deployed.command('resume')}")
 
 
 @callcoach.command()

@@ -54,7 +54,8 @@ def drop(
 ) -> Answer:
     """Upload recordings, with what is known about the calls.
 
-    What would be refused is refused before it is uploaded. A file that lies there already is left out.
+    What would be refused is refused before it is uploaded. A file that lies there already is left out;
+    --replace drops it again, which is how a call that failed is tried once more.
     """
     bucket = deployed.stack.recordings_bucket
     known = {name.replace("_", "-"): text for name, text in details.items()}
@@ -72,7 +73,7 @@ def drop(
             uploads.put(deployed.s3, bucket, upload, said, told)
     there = [upload.key for upload in planned if upload not in wanted]
     lines = [f"Dropped: {printable(upload.key, 1024)}" for upload in wanted]
-    lines += [f"There already: {printable(key, 1024)}" for key in there]
+    lines += [f"There already, so left as it is (--replace drops it again): {printable(key, 1024)}" for key in there]
     return Answer(
         {"bucket": bucket, "dropped": [upload.key for upload in wanted], "there_already": there}, "\n".join(lines)
     )

@@ -104,7 +104,7 @@ def rescore(
     sent = sorted(set(requests) - set(left))
     return Answer(
         document | {"rescored": sent},
-        "\n".join([f"{counted(len(sent))} to be scored again: python -m callcoach watch", *skipped_lines(skipped)]),
+        "\n".join([f"{counted(len(sent))} to be scored again: {deployed.command('watch')}", *skipped_lines(skipped)]),
         f"the queue did not take {counted(len(left))}. Give the command once more." if left else "",
     )
 

@@ -68,20 +68,20 @@ def _require_scored(deployed: Deployed, recording: str) -> None:
         raise click.ClickException(deployed.unknown(recording))
     (call,) = deployed.calls(silent).described({recording: traces}, now)
     if traces.scorecards is None:
-        raise click.ClickException(_not_yet(call, now))
+        raise click.ClickException(_not_yet(deployed, call, now))
     if call.state != "scored":
         err.print(f"This is the scorecard of what lay there before. Of what does now: {_what_became(call, now)}.")
 
 
-def _not_yet(call: Call, now: datetime) -> str:
+def _not_yet(deployed: Deployed, call: Call, now: datetime) -> str:
     told = f"there is no scorecard of {call.recording}: {_what_became(call, now)}"
-    return f"{told}.\n{call.next_step}" if call.next_step else f"{told}. See: python -m callcoach status"
+    return f"{told}.\n{call.next_step}" if call.next_step else f"{told}. See: {deployed.command('status')}"
 
 
 def _what_became(call: Call, now: datetime) -> str:
     since = age(call.since_at, now)
     if call.state == "failed":
-        return f"it failed {since} ago ({words(call.reason)}: {call.detail})"
+        return f"it failed {since} ago ({words(call.reason)}: {(call.detail or '').rstrip('.')})"
     return {
         "dropped": f"it was dropped {since} ago and is not submitted yet",
         "transcribing": f"it was submitted {since} ago and is being transcribed or scored",

@@ -84,16 +84,24 @@ def smoke(deployed: Deployed, *, path: Path | None, minutes: float, keep: bool, 
         seconds = SAMPLE_SECONDS if path is None else upload.size_bytes / COMPRESSED_BYTES_PER_SECOND
         click.confirm(_question(stack, seconds), default=True, abort=True, err=True)
     run = _Run(deployed, upload, said)
-    with _telling() as tell:
-        call = run.follow(tell, time.monotonic() + 60 * minutes)
+    try:
+        with _telling() as tell:
+            call = run.follow(tell, time.monotonic() + 60 * minutes)
+    except KeyboardInterrupt:
+        raise click.ClickException(f"interrupted. The call goes on. {_kept(deployed, upload.key)}") from None
     took = run.stages(call)
     if call.state == "scored":
         return _scored(deployed, call, took, keep=keep)
     why, exit_code = _not_scored(deployed, call, minutes)
-    kept = f"Kept, to be looked at. To take it away: {deployed.command(f'forget {shlex.quote(call.recording)}')}"
     return Answer(
         _document(deployed, call, took, is_forgotten=False),
-        "\n".join([call_view(call, datetime.now(UTC)), stages_view(took), kept]),
+        "\n".join(
+            [
+                call_view(call, datetime.now(UTC)),
+                stages_view(took),
+                f"Kept, to be looked at. {_kept(deployed, call.recording)}",
+            ]
+        ),
         why,
         exit_code,
     )
@@ -184,8 +192,13 @@ def _not_scored(deployed: Deployed, call: Call, minutes: float) -> tuple[str, in
     return f"it is not scored after {minutes:g} minutes. {stuck(call, waits, deployed.command)}", _TIMED_OUT
 
 
+def _kept(deployed: Deployed, recording: str) -> str:
+    return f"To take it away: {deployed.command(f'forget {shlex.quote(recording)}')}"
+
+
 def _paused(deployed: Deployed, pause: Pause) -> str:
-    return f"callcoach is paused by {pause.by}: {pause.reason}. What to do:\n  {deployed.command('doctor')}"
+    why = f": {pause.reason.rstrip('.')}" if pause.reason else ""
+    return f"callcoach is paused by {pause.by}{why}. What to do:\n  {deployed.command('doctor')}"
 
 
 def _scored(deployed: Deployed, call: Call, took: Stages, *, keep: bool) -> Answer:

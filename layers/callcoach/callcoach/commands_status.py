@@ -55,7 +55,7 @@ def status(deployed: Deployed, *, recording: str | None, since: datetime | None,
             found = {key: traces for key, traces in tracer.all().items() if not since or traces.began_at >= since}
             queue = waiting(deployed.sqs, {"RecordingsQueue": deployed.stack.queue_urls["RecordingsQueue"]})
             reconciliation = reconciled(deployed.stack, calls, found, queue["RecordingsQueue"], now)
-            return Answer(msgspec.to_builtins(reconciliation), reconciliation_view(reconciliation))
+            return Answer(msgspec.to_builtins(reconciliation), reconciliation_view(reconciliation, deployed.command))
         shown = _status(deployed, tracer, calls, since or now - _SHOWN, now)
     return Answer(msgspec.to_builtins(shown), StatusView(shown, now))
 

@@ -43,7 +43,8 @@ def trends(deployed: Deployed, *, rep: str | None, team: str | None, since: date
             unreadable = copy_scorecards(deployed.s3, deployed.documents.bucket, file, progress)
         answers = msgspec.structs.replace(ask(lines, Chosen(rep, team, since)), unreadable=unreadable)
         if not answers.cards:
-            raise click.ClickException("there are no scorecards of such calls.")
+            of_such_calls = " of such calls" if rep or team or since else ""
+            raise click.ClickException(f"there are no scorecards{of_such_calls} yet.")
         written = write_trends(answers, folder)
     pages = [str(path) for path in written if path.suffix == ".html"]
     document = {

@@ -111,7 +111,7 @@ def submit(
         return Answer(document | {"summary": msgspec.to_builtins(summary)}, text)
     return Answer(
         document,
-        "\n".join([f"{counted(len(sent))} on the way: python -m callcoach watch", *skipped_lines(plan.skipped)]),
+        "\n".join([f"{counted(len(sent))} on the way: {deployed.command('watch')}", *skipped_lines(plan.skipped)]),
         f"the queue did not take {counted(len(left))}. Give the command once more." if left else "",
     )
 

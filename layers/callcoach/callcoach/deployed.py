@@ -18,7 +18,7 @@ from callcoach.forgetting import Forgetter
 from callcoach.moments import moment
 from callcoach.notifications import Notifications
 from callcoach.plain_text import printable, words
-from callcoach.samconfig import DEFAULT_STACK, SAMCONFIG, Environment, read_environment
+from callcoach.samconfig import DEFAULT_STACK, SAMCONFIG, Environment, command_about, read_environment
 from callcoach.secrets import Secrets
 from callcoach.stack import find_stack
 from callcoach.state import State
@@ -78,8 +78,7 @@ class Deployed:
 
     def command(self, words: str) -> str:
         """Return a command about this stack, as somebody may type it."""
-        named = "" if self.stack.name == DEFAULT_STACK else f" --stack {self.stack.name}"
-        return f"python -m callcoach {words}{named} --region {self.region}"
+        return command_about(self.stack.name, self.region, words)
 
     def assemblyai(self) -> AssemblyAI:
         """Return the account's AssemblyAI. Raises SettingsError when its key cannot be read."""
@@ -182,7 +181,11 @@ class Saved(click.ParamType[Environment]):
             environment = read_environment(SAMCONFIG, value)
         except ValueError as fault:
             self.fail(f"{SAMCONFIG} cannot be read: {fault}", param, ctx)
-        return environment if environment.region else self.fail(f"{SAMCONFIG} knows no {value}", param, ctx)
+        return (
+            environment
+            if environment.region
+            else self.fail(f"{SAMCONFIG} knows no {value}: nothing of that name was deployed from here", param, ctx)
+        )
 
 
 @contextmanager

@@ -15,6 +15,8 @@ Verdict = Literal["ok", "warning", "problem", "not_checked"]
 VERDICTS: tuple[Verdict, ...] = ("problem", "warning", "ok", "not_checked")
 
 _FOUND_CHARACTERS = 500
+# Longer names move all lines.
+_NAME_COLUMNS = 20
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -52,10 +54,11 @@ def counted(checks: Iterable[Check]) -> dict[Verdict, int]:
 
 def checks_view(checks: Iterable[Check]) -> str:
     """Return a line for each check, and below it what to do."""
-    lines = []
+    checks, lines = list(checks), []
+    columns = max([_NAME_COLUMNS, *(len(check.name) for check in checks)])
     for check in checks:
         found = printable(check.found, _FOUND_CHARACTERS)
-        lines.append(f"{words(check.verdict):<12} {check.name:<20} {found}".rstrip())
+        lines.append(f"{words(check.verdict):<12} {check.name:<{columns}} {found}".rstrip())
         if check.advice:
-            lines.append(f"{'':<12} {'':<20} -> {printable(check.advice, _FOUND_CHARACTERS)}")
+            lines.append(f"{'':<12} {'':<{columns}} -> {printable(check.advice, _FOUND_CHARACTERS)}")
     return "\n".join(lines)

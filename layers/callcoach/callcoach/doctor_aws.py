@@ -9,6 +9,7 @@ from callcoach.doctor import Check, Look
 from callcoach.pause import COST_CAP, month_of
 from callcoach.pricing import price_list
 from callcoach.queues import waiting
+from callcoach.samconfig import command_about
 from callcoach.stack import Stack
 from callcoach.state import State
 from callcoach.status import spending_line, spending_of
@@ -57,6 +58,9 @@ class AwsDoctor:
             "alarms": self._alarms,
         }
 
+    def _command(self, words: str) -> str:
+        return command_about(self._stack.name, self._client("sqs").meta.region_name, words)
+
     def _account(self) -> Iterator[Check]:
         sts = self._client("sts")
         caller = sts.get_caller_identity()
@@ -97,7 +101,6 @@ class AwsDoctor:
 
     def _subscriptions(self) -> Iterator[Check]:
         sns: SNSClient = self._client("sns")
-        command = "python -m callcoach subscribe"
         for topic, (what, parameter, option) in _TOPICS.items():
             pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self._stack.resources[topic])
             subscriptions = [row for page in pages for row in page["Subscriptions"]]
@@ -107,11 +110,11 @@ class AwsDoctor:
                     f"who gets {what}",
                     "problem",
                     f"not confirmed: {', '.join(sorted(pending))}",
-                    f"{command} --confirm LINK, with the link of AWS's message (look into spam too); after two days"
-                    f" it is void: {command} ADDRESS{option}",
+                    f"{self._command('subscribe --confirm LINK')}, with the link of AWS's message (look into spam too);"
+                    f" after two days it is void: {self._command(f'subscribe ADDRESS{option}')}",
                 )
             elif not subscriptions:
-                advice = f"Set {parameter}, or {command} ADDRESS{option}"
+                advice = f"Set {parameter}, or {self._command(f'subscribe ADDRESS{option}')}"
                 yield Check(f"who gets {what}", "warning", "nobody", advice)
             else:
                 yield Check(f"who gets {what}", "ok", f"{len(subscriptions)} confirmed")
@@ -167,7 +170,8 @@ class AwsDoctor:
         for queue, waits in waiting(sqs, {name: self._stack.queue_urls[name] for name in _DEAD_LETTER_QUEUES}).items():
             count = waits.visible + waits.hidden
             if count:
-                advice = "python -m callcoach redrive --dry-run lists them; mend what made them fail, and redrive them."
+                lists = self._command("redrive --dry-run")
+                advice = f"{lists} lists them; mend what made them fail, and redrive them."
                 yield Check(queue, "problem", f"{count} given up", advice)
             else:
                 yield Check(queue, "ok", "empty")
@@ -177,13 +181,13 @@ class AwsDoctor:
         if pause is None:
             yield Check("pause", "ok", "none")
             return
-        found = f"by {pause.by} since {datetime.fromtimestamp(pause.since_at, UTC):%Y-%m-%d %H:%M} UTC: {pause.reason}"
+        since = f"{datetime.fromtimestamp(pause.since_at, UTC):%Y-%m-%d %H:%M} UTC"
+        found = f"by {pause.by} since {since}{pause.reason and ': '}{pause.reason}"
+        resume = self._command("resume")
         if pause.by == "operator":
-            yield Check("pause", "warning", found, "python -m callcoach resume lets everything go on.")
+            yield Check("pause", "warning", found, f"{resume} lets everything go on.")
         elif pause.by == COST_CAP:
-            advice = (
-                f"{_RAISE_CAP} python -m callcoach resume waives it for this month, after which this ends by itself."
-            )
+            advice = f"{_RAISE_CAP} {resume} waives it for this month, after which this ends by itself."
             yield Check("pause", "problem", found, advice)
         else:
             yield Check("pause", "problem", found, "See that AssemblyAI accepts the account; it then ends by itself.")

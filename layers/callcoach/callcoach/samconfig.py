@@ -22,6 +22,12 @@ class Environment(msgspec.Struct, frozen=True):
     parameters: dict[str, str]
 
 
+def command_about(stack_name: str, region: str, words: str) -> str:
+    """Return a command about a stack, as somebody may type it in a shell of another region too."""
+    named = "" if stack_name == DEFAULT_STACK else f" --stack {stack_name}"
+    return f"python -m callcoach {words}{named} --region {region}"
+
+
 def read_environment(path: Path, name: str) -> Environment:
     """Return a section; one that does not exist is an environment that was never deployed from here.
 

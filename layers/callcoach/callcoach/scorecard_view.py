@@ -13,7 +13,8 @@ from callcoach.published import Call, Quote, Sentiment, ShownScorecard, Speaker,
 
 # Longer lines are hard to read.
 _COLUMNS = 100
-_BAR = 50
+# Beside a bar stand both sides.
+_BAR, _BESIDE_BAR = 50, 16
 _TEXT_CHARACTERS = 2000
 
 
@@ -24,10 +25,10 @@ class ScorecardView(msgspec.Struct, frozen=True):
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         columns = min(options.max_width, _COLUMNS)
-        for part in self._parts():
+        for part in self._parts(bar=max(min(_BAR, columns - _BESIDE_BAR), 10)):
             yield part.filled(columns) if isinstance(part, _Paragraph) else part
 
-    def _parts(self) -> "Iterator[_Paragraph | Text]":
+    def _parts(self, *, bar: int) -> "Iterator[_Paragraph | Text]":
         card, headline, talk = self.card, self.card.headline, self.card.talk_listen
         yield _Paragraph(" / ".join(_facts(card.call)), "bold")
         if card.status != "complete":
@@ -42,7 +43,7 @@ class ScorecardView(msgspec.Struct, frozen=True):
             yield _Paragraph(headline.next_step, indent=2)
         yield from _section("TALK SHARE")
         if talk.rep_share is not None:
-            yield _bar(talk, talk.rep_share)
+            yield _bar(talk, talk.rep_share, bar)
         yield _Paragraph(headline.talk or ", ".join(map(_speaker, card.speakers)) or "Nobody speaks.", indent=2)
         if card.sentiment:
             yield from _section("THE CUSTOMER'S WORDING")
@@ -113,14 +114,14 @@ def _suggestion(number: int, suggestion: Suggestion) -> Iterator[_Paragraph]:
     yield from (_Paragraph(_said(quote), "dim", indent=3) for quote in suggestion.evidence)
 
 
-def _bar(talk: TalkListen, rep_share: float) -> Text:
-    """Return both sides as a bar, and below it where the usual range is."""
-    rep = round(rep_share * _BAR)
-    low, high = (None if edge is None else round(edge * _BAR) for edge in (talk.band.low, talk.band.high))
-    left, right = low or 0, _BAR if high is None else high
+def _bar(talk: TalkListen, rep_share: float, columns: int) -> Text:
+    """Return both sides as a bar of so many columns, and below it where the usual range is."""
+    rep = round(rep_share * columns)
+    low, high = (None if edge is None else round(edge * columns) for edge in (talk.band.low, talk.band.high))
+    left, right = low or 0, columns if high is None else high
     usual = f"{'|' if low is not None else ''}{'-' * max(right - left - 2, 0)}{'|' if high is not None else ''}"
     bar = Text("  rep ")
-    bar.append("#" * rep, style="dark_orange3").append("." * (_BAR - rep), style="cyan").append(" customer\n")
+    bar.append("#" * rep, style="dark_orange3").append("." * (columns - rep), style="cyan").append(" customer\n")
     return bar.append(
         f"      {' ' * left}{usual.ljust(right - left, '-')} usual" if low is not None or high is not None else ""
     )

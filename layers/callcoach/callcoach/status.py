@@ -1,7 +1,7 @@
 """The state of a stack: its calls, its queues, its pause; and how a terminal shows them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -23,8 +23,10 @@ ON_ITS_WAY = timedelta(minutes=15)
 
 _STYLES = {"dropped": "", "transcribing": "cyan", "overdue": "yellow", "scored": "green", "failed": "red"}
 _KEY_CHARACTERS = 1024
-# A narrower terminal shows no transcripts' ids.
-_WIDE_COLUMNS = 120
+# The recording's name, by which all commands ask for it, has room first. Narrower terminals show no transcripts' ids,
+# or neither these nor who spoke.
+_WITH_TRANSCRIPTS_COLUMNS = 150
+_WITH_PEOPLE_COLUMNS = 100
 
 
 class Spending(msgspec.Struct, frozen=True):
@@ -96,7 +98,7 @@ class StatusView(msgspec.Struct, frozen=True):
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         shown = self.status.calls[: self.rows]
         if shown:
-            yield self._table(shown, with_transcripts=options.max_width >= _WIDE_COLUMNS)
+            yield self._table(shown, options.max_width)
             more = len(self.status.calls) - len(shown)
             yield Text(f"and {more} more\n" if more else "")
         counts = ", ".join(f"{count} {state}" for state, count in self.status.counts.items())
@@ -110,19 +112,24 @@ class StatusView(msgspec.Struct, frozen=True):
             reason = printable(self.status.paused.reason, 200)
             yield Text(f"Paused by {self.status.paused.by}{reason and ': '}{reason}")
 
-    def _table(self, calls: Sequence[Call], *, with_transcripts: bool) -> Table:
+    def _table(self, calls: Sequence[Call], columns: int) -> Table:
+        with_transcripts, with_people = columns >= _WITH_TRANSCRIPTS_COLUMNS, columns >= _WITH_PEOPLE_COLUMNS
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for name, width in (("STATE", 12), ("SINCE", 6), ("DROPPED", 7), ("REP / CUSTOMER", 10)):
+        table.add_column("STATE", min_width=12)
+        for name, width in (("SINCE", 6), ("DROPPED", 7)):
             table.add_column(name, no_wrap=True, min_width=width)
+        if with_people:
+            table.add_column("REP / CUSTOMER", min_width=10)
         if with_transcripts:
             table.add_column("TRANSCRIPT", no_wrap=True)
         table.add_column("RECORDING", overflow="fold", min_width=20)
         for call in calls:
+            people = " / ".join(printable(name, 30) for name in (call.rep, call.customer) if name)
             table.add_row(
                 Text(call.state + (f": {words(call.reason)}" if call.reason else ""), style=_STYLES[call.state]),
                 age(call.since_at, self.now),
                 age(call.dropped_at, self.now) if call.dropped_at else "gone",
-                " / ".join(printable(name, 30) for name in (call.rep, call.customer) if name) or "-",
+                *([people or "-"] if with_people else []),
                 *([call.transcript_id or "-"] if with_transcripts else []),
                 Text(printable(call.recording, _KEY_CHARACTERS)),
             )
@@ -158,24 +165,24 @@ def call_view(call: Call, now: datetime) -> str:
     return "\n".join(f"{name:<11} {said}" for name, said in facts if said)
 
 
-def reconciliation_view(reconciliation: Reconciliation) -> str:
-    """Return both lists, each with what to do about it."""
+def reconciliation_view(reconciliation: Reconciliation, command: Callable[[str], str]) -> str:
+    """Return both lists, each with what to do about it. command: makes one about the stack."""
     lines = []
     if reconciliation.not_submitted:
-        lines += ["Recordings of which nothing came (python -m callcoach submit sends them on their way):"]
+        lines += ["Recordings of which nothing came. To send one on its way:", f"  {command('submit KEY')}"]
         lines += [f"  {printable(key, _KEY_CHARACTERS)}" for key in reconciliation.not_submitted]
         if reconciliation.waiting.visible or reconciliation.waiting.hidden:
             lines.append(
                 f"Some of them may be about to be submitted: RecordingsQueue: {_waits(reconciliation.waiting)}"
             )
     if reconciliation.without_recording:
-        lines += ["Outcomes whose recording is gone (python -m callcoach forget takes them away too):"]
+        lines += ["Outcomes whose recording is gone. To take one away too:", f"  {command('forget KEY')}"]
         lines += [f"  {printable(key, _KEY_CHARACTERS)}" for key in reconciliation.without_recording]
     return "\n".join(lines) or "Every recording was submitted, and every outcome has its recording."
 
 
 def _waits(waits: Waiting) -> str:
-    hidden = f" and {waits.hidden} hidden or in work" if waits.hidden else ""
+    hidden = f", {waits.hidden} hidden (in work, or for a later look)" if waits.hidden else ""
     return f"{waits.visible} waiting{hidden}"
 
 
