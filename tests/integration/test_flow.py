@@ -1,5 +1,6 @@
 """The whole way of a call: a recording dropped into the bucket ends as scorecard, report and one e-mail."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -99,6 +100,13 @@ def test_sentiment_follows_the_words_and_not_the_rows_own_speaker(stack: Stack) 
     assert shift["recovered"]
     assert shift["about"] == "our_offer_or_rep"
     assert card["roles"]["mapping"][shift["quote"]["label"]] == "customer"
+
+
+def test_a_scorecard_names_the_transcript_that_is_stored(stack: Stack, name: str) -> None:
+    stored = stack.body("transcripts", recording(name))
+    assert stored
+    run = stack.document("scorecards", recording(name))["run"]
+    assert run["transcript_sha256"] == hashlib.sha256(stored).hexdigest()
 
 
 def test_every_quote_stands_in_the_utterance_that_it_names(stack: Stack, name: str) -> None:

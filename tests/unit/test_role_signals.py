@@ -1,7 +1,9 @@
 """What the words say about who is the rep."""
 
+import re
 import tomllib
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -98,6 +100,15 @@ def test_what_matches_a_signal_holds_one_of_its_words(signal: RoleSignal, data: 
     matching = st.from_regex(signal.pattern, fullmatch=True)
     said = Utterance("A", data.draw(matching.filter(signal.pattern.search)), 0, 1000)
     assert signals_found([said], [said], [signal])
+
+
+def test_a_text_without_the_words_is_not_searched() -> None:
+    """Typographic marks and accents are in many texts, and a search of them all takes eight times as long."""
+    pattern = Mock(wraps=re.compile("price"))
+    signal = RoleSignal("asks", 1, pattern, opening=False, words=frozenset(("price",)))
+    said = conversation(("A", "We’d rather wait, José."), ("B", "Fine."))
+    assert not signals_found(said, said, [signal])
+    assert not pattern.mock_calls
 
 
 def test_names_that_are_not_ascii_are_found() -> None:
