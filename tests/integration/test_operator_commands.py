@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.operator_commands import role_with, run, shell
-from tests.integration.stack import Stack, running_stack
+from tests.integration.stack import SOUND, Stack, running_stack
 
 from callcoach.commands import callcoach
 
@@ -108,6 +108,15 @@ def test_what_is_wrong_is_said_with_what_to_do(
     assert ran.exit_code == 1
     assert ran.out == ""
     assert said in ran.err
+
+
+def test_a_right_that_s3_does_not_name_is_said_to_be_missing(stack: Stack) -> None:
+    """The answer to a HEAD request has no words."""
+    reader, _ = role_with(stack.cloud, "reader", ["cloudformation:DescribeStack*"])
+
+    ran = run(stack.cloud, "drop", str(SOUND), credentials=reader)
+
+    assert "your credentials lack a right: HeadObject" in ran.err
 
 
 def test_a_missing_right_is_named(stack: Stack) -> None:

@@ -55,7 +55,8 @@ _BAD_CREDENTIALS = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
-_NO_RIGHT = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+# S3 has no words in its answer to HEAD.
+_NO_RIGHT = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
 _SIGN_IN = "Sign in (aws sso login, or aws configure), or name a profile that works in AWS_PROFILE."
 
 # What a failure comes to for whoever gave the command: the first kind that fits.
@@ -251,5 +252,6 @@ def _refused_by_aws(fault: aws.ClientError) -> str:
     if code in _BAD_CREDENTIALS:
         return f"AWS does not know your credentials, or they have ended ({code}). {_SIGN_IN}"
     if code in _NO_RIGHT:
-        return f"your credentials lack a right: {message or code}. Use others (AWS_PROFILE), or ask for that right."
+        what = fault.operation_name if code == "403" else message or code
+        return f"your credentials lack a right: {what}. Use others (AWS_PROFILE), or ask for that right."
     return f"AWS refuses {fault.operation_name}: {code}: {message}. See that --region and --stack are right."
