@@ -18,7 +18,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", default="*", metavar="PATTERN", help="names of scenarios, with * for any text")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="so many of them, chosen by the seed")
     parser.add_argument("--seed", type=int, default=1, help="chooses the sample and drives the batches (default 1)")
-    parser.add_argument("--batches", type=int, default=8, help="batches in a storm, with as many seeds (default 8)")
+    parser.add_argument("--batches", type=int, default=4, help="batches in a storm, with as many seeds (default 4)")
     # Most of the time a stack waits.
     parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1), help="stacks at a time")
     asked = parser.parse_args(arguments)
