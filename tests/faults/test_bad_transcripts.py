@@ -16,7 +16,7 @@ from tests.faults.drops import Outcome, dropped
 from tests.faults.stage import QUEUES, SOUND, TRANSCRIPT, Decide, Stage, stage
 from tests.integration.stack import KEY
 from tests.sandbox.assemblyai import understanding
-from tests.sandbox.interference import Action, Refuse, SideEffect, Spoil
+from tests.sandbox.interference import Action, SideEffect, Spoil
 
 from callcoach.names import scoring_id
 from scorecard.pipeline import MOST_UNANSWERED
@@ -301,22 +301,3 @@ def test_runs_at_the_same_time_ask_no_more_often_than_one_after_the_other(set_up
 
     require_one_end(set_up, outcome, "needs_roles")
     assert asked == known
-
-
-def test_identification_without_an_answer_counts_whatever_becomes_of_the_transcript(set_up: Stage) -> None:
-    """Both are asked for at once; it may have been paid for although the transcript could not be had."""
-    asked = {"GET /v2/transcript/{id}": 0, "POST /v1/understanding": 0}
-
-    def decide(effect: SideEffect) -> Action | None:
-        what = effect.what.removeprefix("assemblyai ")
-        if what not in asked:
-            return None
-        asked[what] += 1
-        if what.startswith("POST"):
-            return Spoil(200, b'{"speech_understanding": ')
-        return Refuse(503, "down") if asked["POST /v1/understanding"] < 2 else None
-
-    outcome = transcribed(set_up, "both-fail", decide=decide)
-
-    require_one_end(set_up, outcome, "needs_roles")
-    assert asked["POST /v1/understanding"] == MOST_UNANSWERED
