@@ -8,7 +8,7 @@ from tests.faults.scenarios import Scenario, play, scenarios
 from tests.faults.stage import Stage, stage
 
 SEED = 20261125
-SAMPLE = 10
+SAMPLE = 6
 
 
 @pytest.fixture(scope="module")
