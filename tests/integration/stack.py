@@ -29,6 +29,8 @@ RATES = {"IdentificationsPerMinute": "100000", "CoachRequestsPerMinute": "100000
 
 FUNCTIONS = {"RecordingsQueue": "SubmitFunction", "CallbacksQueue": "ScorecardFunction"}
 
+QUEUES = ("RecordingsQueue", "RecordingsDlq", "CallbacksQueue", "CallbacksDlq")
+
 # What a function answers when it is done with all that it was given.
 DONE: dict[str, list[str]] = {"batchItemFailures": []}
 
@@ -150,6 +152,12 @@ class Stack:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             return answer
         return None
+
+    def empty_queues(self) -> None:
+        """Drop all messages, when the callbacks that are on their way have come."""
+        self.cloud.wait_until(lambda: all(delivery.outcome != "pending" for delivery in self.stand_in.deliveries))
+        for queue in QUEUES:
+            self.cloud.empty(queue)
 
     def queue_url(self, queue: str) -> str:
         """Return the address of a queue."""

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.operator_commands import Ran, run
-from tests.integration.stack import DONE, OTHER_SOUND, SOUND, Stack, running_stack
-from tests.sandbox.account import Credentials
+from tests.integration.operator_commands import Ran, role_with, run
+from tests.integration.stack import DONE, OTHER_SOUND, QUEUES, SOUND, Stack, running_stack
 from tests.sandbox.interference import Action, Interference, Kill, Late, Refuse, SideEffect
 from tests.sandbox.lambdas import InvocationError
 from tests.sandbox.places import Place, places, searchable
@@ -23,7 +22,6 @@ from scorecard.pipeline import LOOKS_FOR_RECORD
 SECURITY = Path(__file__).parents[2] / ".github" / "SECURITY.md"
 SENT_OR_WRITTEN = ("mail", "message", "log")
 KINDS = ("submissions", "transcripts", "replies", "reports", "scorecards", "failures", "overrides")
-QUEUES = ("RecordingsQueue", "RecordingsDlq", "CallbacksQueue", "CallbacksDlq")
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +37,7 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(autouse=True)
 def _no_messages_of_other_tests(stack: Stack) -> None:
-    empty_queues(stack)
-
-
-def empty_queues(stack: Stack) -> None:
-    """Drop all messages, when the callbacks that are on their way have come."""
-    stack.cloud.wait_until(lambda: all(delivery.outcome != "pending" for delivery in stack.stand_in.deliveries))
-    for queue in QUEUES:
-        stack.cloud.empty(queue)
+    stack.empty_queues()
 
 
 def scored(stack: Stack, key: str, sound: bytes | None = None) -> str:
@@ -84,7 +75,7 @@ def test_nothing_is_left_of_a_call_and_everything_of_the_others(stack: Stack) ->
     while stack.deliver("CallbacksQueue"):
         pass
     failed_id = replaced_by_a_failure(stack, key)
-    empty_queues(stack)
+    stack.empty_queues()
     for name, transcript_id in ((key, first_id), (other, other_id)):
         event = stack.recording_event(name, etag="0", size=1, sequencer="0D")
         for queue in ("RecordingsQueue", "RecordingsDlq"):
@@ -143,7 +134,7 @@ def test_what_is_forgotten_is_known_to_be_and_what_never_was_is_not(stack: Stack
     """Once more is no error, so that a script may repeat it; a mistyped name is one."""
     key = "twice.ogg"
     scored(stack, key)
-    empty_queues(stack)
+    stack.empty_queues()
     assert forget(stack, key).out.startswith(f"Forgotten: {key}\n")
 
     again, mistyped = forget(stack, key), forget(stack, "twcie.ogg")
@@ -229,7 +220,7 @@ def test_a_run_that_scores_the_call_ends_first(stack: Stack, what: str) -> None:
     transcript_id = stack.transcribed(key, SOUND.read_bytes())
 
     ran = forget_during(stack, what, key, lambda: stack.callback("completed", transcript_id))
-    empty_queues(stack)
+    stack.empty_queues()
 
     assert ran.exit_code == 0
     assert "Waiting" in ran.err
@@ -240,12 +231,12 @@ def test_a_run_that_scores_the_call_ends_first(stack: Stack, what: str) -> None:
 def test_a_run_that_scores_the_call_again_ends_first(stack: Stack) -> None:
     key = "busy again.ogg"
     transcript_id = scored(stack, key)
-    empty_queues(stack)
+    stack.empty_queues()
     ask_to_rescore(stack, key)
 
     chat = "assemblyai POST /v1/chat/completions"
     ran = forget_during(stack, chat, key, lambda: stack.deliver("CallbacksQueue"))
-    empty_queues(stack)
+    stack.empty_queues()
 
     assert ran.exit_code == 0
     assert "Waiting" in ran.err
@@ -257,7 +248,7 @@ def test_a_rescore_that_was_interrupted_is_forgotten(stack: Stack) -> None:
     """Of a run that was killed, and of one that waits for another attempt, nothing is left in the table."""
     key, of_others = "killed again.ogg", in_table(stack)
     transcript_id = scored(stack, key)
-    empty_queues(stack)
+    stack.empty_queues()
     for action in (Refuse(503, "down"), Kill(after=True)):
         ask_to_rescore(stack, key)
 
@@ -271,7 +262,7 @@ def test_a_rescore_that_was_interrupted_is_forgotten(stack: Stack) -> None:
 
     assert forget(stack, key).exit_code == 0
 
-    empty_queues(stack)
+    stack.empty_queues()
     assert about(stack, key, encode_key(key), transcript_id) == []
     assert in_table(stack) == of_others
 
@@ -285,7 +276,7 @@ def test_a_run_that_submits_the_call_ends_first(stack: Stack) -> None:
     key = "being submitted.ogg"
 
     ran = forget_during(stack, "assemblyai POST /v2/transcript", key, lambda: stack.submit(key))
-    empty_queues(stack)
+    stack.empty_queues()
 
     (transcript_id,) = [
         id_ for id_, job in stack.stand_in.jobs.items() if "being%20submitted" in job.fields["audio_url"]
@@ -300,7 +291,7 @@ def test_a_recording_that_is_kept_can_be_scored_anew(stack: Stack) -> None:
     first_id = scored(stack, key)
 
     ran = forget(stack, key, "--keep-recording")
-    empty_queues(stack)
+    stack.empty_queues()
 
     assert ran.exit_code == 0
     assert "left as it is" in ran.out
@@ -313,7 +304,7 @@ def test_nothing_is_taken_away_unless_assemblyai_takes_it_away(stack: Stack) -> 
     """Without it the ids that are known here would be lost. Where its account is gone it can be left out."""
     key = "refused.ogg"
     transcript_id = scored(stack, key)
-    empty_queues(stack)
+    stack.empty_queues()
     account, before = stack.stand_in.account, about(stack, key, transcript_id)
     stack.stand_in.account = replace(account, api_key="another")
     try:
@@ -334,7 +325,7 @@ def test_nothing_is_taken_away_unless_assemblyai_takes_it_away(stack: Stack) -> 
 def test_an_interrupted_run_is_repeated(stack: Stack, service: str) -> None:
     key = f"interrupted by {service}.ogg"
     transcript_id = scored(stack, key)
-    empty_queues(stack)
+    stack.empty_queues()
     operations = {"s3": "ListObjectVersions", "sqs": "GetQueueAttributes", "dynamodb": "Scan"}
     with stack.cloud.fault(service, operations[service], status=403, code="AccessDenied"):
         interrupted = forget(stack, key)
@@ -352,7 +343,7 @@ def test_nobody_is_believed_about_a_transcript_but_our_records(stack: Stack) -> 
     """Whoever has the webhook's key could let one call be forgotten with another."""
     key, other = "forged.ogg", "not to be forgotten.ogg"
     transcript_id, other_id = scored(stack, key), scored(stack, other)
-    empty_queues(stack)
+    stack.empty_queues()
     before = about(stack, other_id)
     stack.send_callback("completed", other_id, key)
 
@@ -367,7 +358,7 @@ def test_nobody_is_believed_about_a_transcript_but_our_records(stack: Stack) -> 
 def test_it_asks_first(stack: Stack) -> None:
     key = "asked.ogg"
     transcript_id = scored(stack, key)
-    empty_queues(stack)
+    stack.empty_queues()
     before = about(stack, key, transcript_id)
 
     refused = run(stack.cloud, "forget", key, answer="n\n")
@@ -383,10 +374,10 @@ def test_it_needs_the_rights_that_the_documents_name(stack: Stack) -> None:
     """All of them, and no others; the role of a function could not do it."""
     section = SECURITY.read_text("utf-8").partition("It needs these rights")[2].partition("\n\n")[0]
     named = set(re.findall(r"`([a-z0-9]+:\w+)`", section)) - {"kms:Decrypt"}
-    credentials, used = role_with(stack, named)
+    credentials, used = role_with(stack.cloud, "privacy-officer", named)
     key = "with these rights.ogg"
     transcript_id = scored(stack, key)
-    empty_queues(stack)
+    stack.empty_queues()
     send(stack, "CallbacksDlq", "{}", key)
     send(stack, "CallbacksDlq", "{}", "another.ogg")
 
@@ -395,19 +386,3 @@ def test_it_needs_the_rights_that_the_documents_name(stack: Stack) -> None:
     assert (ran.exit_code, ran.err) == (0, "")
     assert about(stack, key, transcript_id) == []
     assert used() == named
-
-
-def role_with(stack: Stack, actions: set[str]) -> tuple[Credentials, Callable[[], set[str]]]:
-    """Return credentials of a new role that has these rights, and what tells which of them were used."""
-    iam, name = stack.cloud.client("iam"), "privacy-officer"
-    statement = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
-    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
-    iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=policy(statement))
-    given = stack.cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
-    credentials = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
-    return credentials, lambda: {action for action, _ in stack.cloud.permissions_used_by(name)}
-
-
-def policy(statement: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -5,13 +5,11 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 from tests.integration.operator_commands import Ran, role_with, run
-from tests.integration.stack import DONE, SOUND, Stack, running_stack
+from tests.integration.stack import DONE, QUEUES, SOUND, Stack, running_stack
 from tests.sandbox.interference import Action, Interference, Refuse, SideEffect
 
 from callcoach.documents import encode_key
 from callcoach.queue import Message, Queue
-
-QUEUES = ("RecordingsQueue", "RecordingsDlq", "CallbacksQueue", "CallbacksDlq")
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +21,7 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(autouse=True)
 def _no_messages_of_other_tests(stack: Stack) -> None:
-    stack.cloud.wait_until(lambda: all(item.outcome != "pending" for item in stack.stand_in.deliveries))
-    for queue in QUEUES:
-        stack.cloud.empty(queue)
+    stack.empty_queues()
 
 
 def give_up(stack: Stack, queue: str, body: str, reason: str, attributes: Mapping[str, str] | None = None) -> None:

@@ -14,8 +14,6 @@ from tests.sandbox.interference import Action, Interference, Refuse, SideEffect
 
 from callcoach.documents import encode_key
 
-QUEUES = ("RecordingsQueue", "CallbacksQueue")
-
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
@@ -26,9 +24,7 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(autouse=True)
 def _no_messages_of_other_tests(stack: Stack) -> None:
-    stack.cloud.wait_until(lambda: all(item.outcome != "pending" for item in stack.stand_in.deliveries))
-    for queue in QUEUES:
-        stack.cloud.empty(queue)
+    stack.empty_queues()
 
 
 def scored(stack: Stack, key: str, sound: bytes | None = None) -> str:

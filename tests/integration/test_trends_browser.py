@@ -1,6 +1,5 @@
 """The pages of trends as a browser shows them. The pictures are kept in out/screenshots, to be looked at."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ PROGRAM = installed()
 OPEN_ALL = "document.querySelectorAll('details').forEach(part => part.open = true)"
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=f"none of {', '.join(NAMES)} is on PATH")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    assert PROGRAM
-    with Browser(PROGRAM, tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,7 @@ from callcoach.errors import (
 )
 from callcoach.forgetting import Forgotten
 from callcoach.pause import COST_CAP, month_of
+from callcoach.plain_text import how_many
 from callcoach.stack import Stack, StackNotFound
 from callcoach.state import Pause
 
@@ -172,11 +173,11 @@ def _told_of(recording: str, forgotten: Forgotten, stack: Stack) -> str:
         return f"Forgotten already, on {_date(forgotten.before_at)}: {recording}"
     versions = forgotten.recording
     counts = [
-        ("recording", "left as it is" if versions is None else _counted(versions, "version")),
-        *((f"{kind}/", _counted(versions, "version")) for kind, versions in forgotten.documents.items()),
-        ("AssemblyAI", _counted(len(forgotten.transcripts), "transcript")),
-        *((queue, _counted(messages, "message")) for queue, messages in forgotten.messages.items()),
-        ("state table", _counted(forgotten.state_items, "item")),
+        ("recording", "left as it is" if versions is None else how_many(versions, "version", none="no")),
+        *((f"{kind}/", how_many(versions, "version", none="no")) for kind, versions in forgotten.documents.items()),
+        ("AssemblyAI", how_many(len(forgotten.transcripts), "transcript", none="no")),
+        *((queue, how_many(messages, "message", none="no")) for queue, messages in forgotten.messages.items()),
+        ("state table", how_many(forgotten.state_items, "item", none="no")),
     ]
     hidden = [f"{queue} {messages}" for queue, messages in forgotten.out_of_sight.items() if messages]
     lines = [f"Forgotten: {recording}", *(f"  {where:<16} {count}" for where, count in counts)]
@@ -228,10 +229,6 @@ def resume(deployed: Deployed) -> Answer:
         f"Resumed. It was paused by {lifted.by} on {since}{lifted.reason and ': '}{lifted.reason}\n{beyond}"
         "What waits goes on within ten minutes.",
     )
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count or 'no'} {thing}{'' if count == 1 else 's'}"
 
 
 def _date(seconds: float) -> str:

@@ -24,6 +24,7 @@ from callcoach.doctor import Check, Look, checked, checks_view, counted
 from callcoach.doctor_assemblyai import AssemblyAIDoctor
 from callcoach.doctor_aws import AwsDoctor
 from callcoach.errors import SettingsError
+from callcoach.plain_text import how_many
 from callcoach.sam import CommandFailed, missing_commands, run
 from callcoach.samconfig import DEFAULT_ENVIRONMENT, SAMCONFIG, Environment, read_environment
 from callcoach.secrets import Secrets
@@ -235,7 +236,7 @@ def _show(looks: Mapping[str, Look]) -> None:
         checks = checked(looks, progress)
     out.print(checks_view(checks), soft_wrap=True)
     if problems := counted(checks)["problem"]:
-        raise click.ClickException(f"{problems} problem{'' if problems == 1 else 's'}. Nothing was deployed.")
+        raise click.ClickException(f"{how_many(problems, 'problem')}. Nothing was deployed.")
 
 
 def _tell(plan: Plan, before: Standing, cloudformation: "CloudFormationClient", options: str) -> None:

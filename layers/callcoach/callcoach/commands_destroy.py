@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import click
 
 from callcoach.calls import Call
-from callcoach.deployed import Deployed, about_a_stack, counted, out, telling_progress
+from callcoach.deployed import Deployed, about_a_stack, out, telling_progress
+from callcoach.plain_text import how_many
 from callcoach.queues import Waiting, waiting
 from callcoach.sam import CommandFailed, missing_commands, run
 from callcoach.stack import RETAINED
@@ -78,9 +79,9 @@ def _in_queue(queues: dict[str, Waiting]) -> int:
 
 
 def _refused(deployed: Deployed, on_their_way: list[Call], queue: Waiting) -> str:
-    told = [f"{counted(len(on_their_way))} on the way to a scorecard"] if on_their_way else []
+    told = [f"{how_many(len(on_their_way), 'recording')} on the way to a scorecard"] if on_their_way else []
     waits = queue.visible + queue.hidden
-    told += [f"{waits} message{'' if waits == 1 else 's'} in RecordingsQueue"] if waits else []
+    told += [f"{how_many(waits, 'message')} in RecordingsQueue"] if waits else []
     return (
         f"{' and '.join(told)}. Nothing was deleted. Wait until they are done (see: {deployed.command('status')}),"
         " or give them up with --abandon-calls."
@@ -93,7 +94,7 @@ def _told(deployed: Deployed, queues: dict[str, Waiting]) -> str:
     given_up = sum(queues[queue].visible + queues[queue].hidden for queue in _DEAD_LETTERS)
     lines = [
         "goes:   functions, queues, webhook, state table, topics and who subscribed, alarms, dashboard, logs",
-        f"goes:   what was given up and waits to be redriven: {given_up or 'no'} message{'' if given_up == 1 else 's'}",
+        f"goes:   what was given up and waits to be redriven: {how_many(given_up, 'message', none='no')}",
     ]
     kept = {"RecordingsBucket": "RecordingsRetentionDays", "ScorecardsBucket": "ScorecardsRetentionDays"}
     lines += [

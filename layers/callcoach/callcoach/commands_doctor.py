@@ -12,6 +12,7 @@ from callcoach.doctor import Look, checked, checks_view, counted
 from callcoach.doctor_assemblyai import AssemblyAIDoctor
 from callcoach.doctor_aws import AwsDoctor
 from callcoach.doctor_outside import OutsideDoctor
+from callcoach.plain_text import how_many
 from callcoach.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def doctor(deployed: Deployed, *, from_outside: bool) -> Answer:
     return Answer(
         {"stack": stack.name, "checks": msgspec.to_builtins(checks), "counts": counts},
         checks_view(checks),
-        f"{problems} problem{'' if problems == 1 else 's'}." if problems else "",
+        f"{how_many(problems, 'problem')}." if problems else "",
     )
 
 

@@ -13,7 +13,6 @@ from callcoach.deployed import (
     Deployed,
     When,
     about_a_stack,
-    counted,
     dry_run_option,
     err,
     printing,
@@ -22,7 +21,7 @@ from callcoach.deployed import (
     yes_option,
 )
 from callcoach.documents import Override, Submission, encode, encode_key
-from callcoach.plain_text import printable
+from callcoach.plain_text import how_many, printable
 from callcoach.queues import send
 from callcoach.rescoring import Corrections, Side, cost, override, request, sides_of
 from callcoach.side_by_side import side_by_side
@@ -91,7 +90,9 @@ def rescore(
         return Answer(document | {"would_rescore": sorted(wanted)}, text)
     if not yes:
         err.print(cost(cards.values(), len(wanted), coach_models=stack.coach_models))
-        click.confirm(f"Score {counted(len(wanted))} of the stack {stack.name} again?", abort=True, err=True)
+        click.confirm(
+            f"Score {how_many(len(wanted), 'recording')} of the stack {stack.name} again?", abort=True, err=True
+        )
     with telling_progress() as progress:
         requests = _put_right(deployed, wanted, corrections, progress)
         left = send(
@@ -104,8 +105,13 @@ def rescore(
     sent = sorted(set(requests) - set(left))
     return Answer(
         document | {"rescored": sent},
-        "\n".join([f"{counted(len(sent))} to be scored again: {deployed.command('watch')}", *skipped_lines(skipped)]),
-        f"the queue did not take {counted(len(left))}. Give the command once more." if left else "",
+        "\n".join(
+            [
+                f"{how_many(len(sent), 'recording')} to be scored again: {deployed.command('watch')}",
+                *skipped_lines(skipped),
+            ]
+        ),
+        f"the queue did not take {how_many(len(left), 'recording')}. Give the command once more." if left else "",
     )
 
 

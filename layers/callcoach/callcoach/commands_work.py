@@ -14,7 +14,6 @@ from callcoach.deployed import (
     Deployed,
     When,
     about_a_stack,
-    counted,
     dry_run_option,
     err,
     printing,
@@ -23,7 +22,7 @@ from callcoach.deployed import (
     yes_option,
 )
 from callcoach.moments import age
-from callcoach.plain_text import printable, words
+from callcoach.plain_text import how_many, printable, words
 from callcoach.queues import send, waiting
 from callcoach.redriving import DeadLetter, Redriver, chosen
 from callcoach.summary import Summary, summarised, summary_mail, summary_notification
@@ -111,8 +110,13 @@ def submit(
         return Answer(document | {"summary": msgspec.to_builtins(summary)}, text)
     return Answer(
         document,
-        "\n".join([f"{counted(len(sent))} on the way: {deployed.command('watch')}", *skipped_lines(plan.skipped)]),
-        f"the queue did not take {counted(len(left))}. Give the command once more." if left else "",
+        "\n".join(
+            [
+                f"{how_many(len(sent), 'recording')} on the way: {deployed.command('watch')}",
+                *skipped_lines(plan.skipped),
+            ]
+        ),
+        f"the queue did not take {how_many(len(left), 'recording')}. Give the command once more." if left else "",
     )
 
 
@@ -173,9 +177,7 @@ def redrive(deployed: Deployed, *, recordings: Sequence[str], discard: bool, dry
         if not yes:
             err.print(table)
             ends = f" and delete {len(others)}" if discard and others else ""
-            click.confirm(
-                f"Redrive {len(movable)} message{'' if len(movable) == 1 else 's'}{ends}?", abort=True, err=True
-            )
+            click.confirm(f"Redrive {how_many(len(movable), 'message')}{ends}?", abort=True, err=True)
         redriver.move(movable)
         if discard:
             redriver.discard(others)

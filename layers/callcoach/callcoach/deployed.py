@@ -17,7 +17,7 @@ from callcoach.calls import Calls
 from callcoach.forgetting import Forgetter
 from callcoach.moments import moment
 from callcoach.notifications import Notifications
-from callcoach.plain_text import printable, words
+from callcoach.plain_text import how_many, printable, words
 from callcoach.samconfig import DEFAULT_STACK, SAMCONFIG, Environment, command_about, read_environment
 from callcoach.secrets import Secrets
 from callcoach.stack import find_stack
@@ -226,18 +226,13 @@ def about_a_stack(command: Callable[..., object]) -> Callable[..., None]:
     return with_stack
 
 
-def counted(recordings: int) -> str:
-    """Return how many recordings there are, in words."""
-    return f"{recordings} recording{'' if recordings == 1 else 's'}"
-
-
 def skipped_lines(skipped: Mapping[str, str]) -> list[str]:
     """Return a line for each reason for which recordings are left as they are; one alone is named."""
     by_reason: dict[str, list[str]] = {}
     for key, reason in sorted(skipped.items()):
         by_reason.setdefault(reason, []).append(printable(key, 1024))
     return [
-        f"Left as it is ({words(reason)}): {keys[0] if len(keys) == 1 else counted(len(keys))}"
+        f"Left as it is ({words(reason)}): {keys[0] if len(keys) == 1 else how_many(len(keys), 'recording')}"
         for reason, keys in by_reason.items()
     ]
 

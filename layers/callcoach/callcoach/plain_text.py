@@ -123,6 +123,11 @@ def base_name(key: str) -> str:
     return key.rstrip("/").rpartition("/")[2] or key
 
 
+def how_many(number: int, thing: str, *, none: str = "0") -> str:
+    """Return a number of things in words: 1 call, 2 calls. none: what stands for no thing."""
+    return f"{number or none} {thing}{'' if number == 1 else 's'}"
+
+
 def clipped(text: str, limit: int) -> str:
     """Return text cut to limit characters, at a word's end where one is near, with dots for the rest."""
     if len(text) <= limit:

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from callcoach.documents import Override, Submission
+from callcoach.plain_text import how_many
 from callcoach.pricing import about_usd, usual_cost
 from callcoach.published import ScoredCall
 
@@ -64,7 +65,7 @@ def cost(cards: Iterable[ScoredCall], calls: int, *, coach_models: Sequence[str]
     unknown = f", and {calls - len(cards)} of unknown length" if calls > len(cards) else ""
     about = about_usd(usual_cost(len(cards), hours, coach_models))
     return (
-        f"{calls} call{'' if calls == 1 else 's'}, {hours:,.1f} hours{unknown}, for which the coach took {tokens:,}"
+        f"{how_many(calls, 'call')}, {hours:,.1f} hours{unknown}, for which the coach took {tokens:,}"
         f" tokens before.\nAsked about all of them anew, it takes {about}. Where its question is the same as before,"
         "\nits stored answer is used. Nothing is transcribed."
     )

@@ -7,7 +7,7 @@ import msgspec
 
 from callcoach.calls import Call
 from callcoach.notifications import NOTIFICATION_VERSION, Counts, Notification
-from callcoach.plain_text import clipped, unicode_text, without_links, words, wrapped
+from callcoach.plain_text import clipped, how_many, unicode_text, without_links, words, wrapped
 
 _COLUMNS = 72
 # What is listed of a kind; SNS takes 256 kB, and people read a page.
@@ -56,7 +56,7 @@ def summary_notification(summary: Summary) -> Notification:
     return Notification(
         schema_version=NOTIFICATION_VERSION,
         status="summary",
-        headline=f"{_counted(scored)} scored, {_counted(failed)} not.",
+        headline=f"{how_many(scored, 'recording')} scored, {how_many(failed, 'recording')} not.",
         reason=None,
         needs_review=None,
         call=None,
@@ -70,7 +70,7 @@ def summary_notification(summary: Summary) -> Notification:
 
 
 def _paragraphs(summary: Summary, scored: int, failed: int, bucket: str) -> Iterator[str]:
-    yield _filled(f"CALL REVIEWS: {_counted(scored)} scored, {_counted(failed)} not.")
+    yield _filled(f"CALL REVIEWS: {how_many(scored, 'recording')} scored, {how_many(failed, 'recording')} not.")
     yield _filled("They were submitted together, so no e-mail came about each.")
     if summary.check_roles:
         yield from ("", _filled("CHECK WHO IS WHO FIRST (nothing was judged; callcoach rescore sets the sides right)"))
@@ -98,7 +98,3 @@ def _listed(names: Sequence[str]) -> Iterator[str]:
 
 def _filled(text: str, indent: str = "") -> str:
     return wrapped(without_links(clipped(unicode_text(text), 300)), _COLUMNS, indent, f"{indent}  ")
-
-
-def _counted(recordings: int) -> str:
-    return f"{recordings} recording{'' if recordings == 1 else 's'}"

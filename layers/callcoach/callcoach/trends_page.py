@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 import msgspec
 
-from callcoach.plain_text import base_name, printable, words
+from callcoach.plain_text import base_name, how_many, printable, words
 
 Row = dict[str, Any]
 
@@ -362,7 +362,7 @@ class _Drawing:
         last = [row for row in rows if row["part"] == rows[-1]["part"]]
         calls, dropped = (sum(row[name] for row in last) for name in ("calls", "calls_with_drops"))
         said = (
-            f"In {dropped} of {_counted(calls)}{_since(last[0])} the customer's wording clearly turns negative"
+            f"In {dropped} of {how_many(calls, 'call')}{_since(last[0])} the customer's wording clearly turns negative"
             " about our offer or the rep."
         )
         scale = [Label(0, _TOP, f"{top:g}"), Label(0, _TOP + room, "0")]
@@ -382,7 +382,7 @@ class _Drawing:
                 self._middle(row),
                 y(row["level"]),
                 round(max(_LARGEST_DOT * math.sqrt(row["calls"] / most), 1.5), 1),
-                f"{row['month']}: level {row['level']} in {_counted(row['calls'])}",
+                f"{row['month']}: level {row['level']} in {how_many(row['calls'], 'call')}",
             )
             for row in heard
         ]
@@ -445,15 +445,11 @@ def _numbers_said(rows: list[Row], measure: Measure) -> str:
         (True, False): f"; usual from {low}",
         (False, True): f"; usual up to {high}",
     }.get((low is not None, high is not None), "")
-    return f"{_counted(last['calls'])}{_since(last)}: {median}{usual}."
+    return f"{how_many(last['calls'], 'call')}{_since(last)}: {median}{usual}."
 
 
 def _since(row: Row) -> str:
     return " since the last break" if row["part"] else ""
-
-
-def _counted(calls: int) -> str:
-    return f"{calls} call{'' if calls == 1 else 's'}"
 
 
 def _round_up(value: float) -> float:
