@@ -1,12 +1,12 @@
 """Scorecards of a year of a sales floor, made up from one seed: what trends are tried with."""
 
-import json
 import random
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from tests.unit.scorecards import example_scorecard, with_doubtful_roles, without_coaching
 
 from callcoach.documents import encode
@@ -26,14 +26,14 @@ TEAMS = ("North", "South", "East")
 def many_scorecards(count: int, *, reps: int = 40, days: int = 365, seed: int = 1) -> Iterator[dict[str, Any]]:
     """Yield scorecards as JSON, in no order of time: with other models, rubrics and prompts as time goes on."""
     choose = random.Random(seed)
-    complete = json.loads(encode(example_scorecard()))
+    complete = encode(example_scorecard())
     others = [
-        json.loads(encode(card))
+        encode(card)
         for card in (without_coaching("too_short"), without_coaching("coach_unavailable"), with_doubtful_roles())
     ]
     for number in range(count):
         day = choose.uniform(0, days)
-        card = deepcopy(complete if choose.random() < 0.9 else choose.choice(others))
+        card = msgspec.json.decode(complete if choose.random() < 0.9 else choose.choice(others))
         rep = choose.randrange(reps)
         card["call"] |= {
             "recording": f"calls/{number}.mp3",

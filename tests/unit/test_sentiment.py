@@ -812,7 +812,7 @@ def test_work_grows_with_the_call(rows_from: Any) -> None:
         said, rows = call
         read_sentiment(timed_rows(rows_from(said, rows), said), said, REP_AND_CUSTOMER)
 
-    assert times_as_long(read, hours_of(2), hours_of(8)) < FOUR_TIMES
+    assert times_as_long(read, hours_of(1), hours_of(4)) < FOUR_TIMES
 
 
 @pytest.mark.parametrize("first", [[1, -2], [2, -1]])
