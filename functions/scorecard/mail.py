@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from callcoach.documents import Failure, document_key
+from callcoach.meanings import meaning
 from callcoach.notifications import NOTIFICATION_VERSION, CallTold, Notification, StoredAt, one_sentence
 from callcoach.plain_text import ascii_text, clipped, columns, printable, unicode_text, without_links, wrapped
 from scorecard.phrases import (
@@ -131,7 +132,7 @@ def render_mail(
         levels=_level_line(coaching) if coaching else "",
         evidence=evidence_sentence(scorecard),
         report_link="" if is_attached else _report_link(scorecard, bucket),
-        replaces=replaces.reason.replace("_", " ") if replaces else "",
+        replaces=meaning("failure", replaces.reason) if replaces else "",
         corrects=corrects,
     )
     return _subject(scorecard), text
@@ -199,6 +200,7 @@ def template() -> "jinja2.Template":
         cue_and_action=cue_and_action,
         fill=_fill,
         mention_line=mention_line,
+        meaning=lambda code, kind: meaning(kind, code),
         metric_band=metric_band,
         metric_name=metric_name,
         metric_value=metric_value,

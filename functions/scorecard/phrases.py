@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from callcoach.languages import base_code, language_name
-from callcoach.plain_text import base_name, printable
+from callcoach.meanings import meaning
+from callcoach.plain_text import base_name, printable, words
 from scorecard.metrics import whole_percent
 from scorecard.scorecard import (
     Coaching,
@@ -58,7 +59,7 @@ def words_for(kind: str, code: str | None) -> str:
     """Return the words for a code of phrases.toml, or the code itself where there are none."""
     if not code:
         return ""
-    return str(_WORDS[kind].get(code, code.replace("_", " ")))
+    return str(_WORDS[kind].get(code, words(code)))
 
 
 def clock(moment_ms: int) -> str:
@@ -154,7 +155,7 @@ def talk_band(talk: TalkListen) -> str:
 
 def _talk_verdict(talk: TalkListen) -> str:
     if talk.verdict == "not_judged":
-        return f"not judged: {words_for('reason', talk.not_judged_reason)}"
+        return f"not judged: {meaning('reason', talk.not_judged_reason)}"
     calls = "calls of any type" if talk.band.kind == "other" else f"{talk.band.kind} calls"
     return f"{_VERDICTS[talk.verdict]} the usual {talk_band(talk)} of {calls}"
 
@@ -308,7 +309,7 @@ def wording_sentence(counts: SentimentCounts) -> str:
 def no_shift_sentence(sentiment: Sentiment) -> str:
     """Return why no shift is shown."""
     if sentiment.shifts is None:
-        return f"Whether it changed cannot be told: {words_for('reason', sentiment.shifts_reason)}."
+        return f"Whether it changed cannot be told: {meaning('reason', sentiment.shifts_reason)}."
     return "No clear change in the customer's wording."
 
 
@@ -385,7 +386,7 @@ def _with_unit(value: float, unit: str) -> str:
 
 def role_reasons(scorecard: Scorecard) -> str:
     """Return in words what speaks against the sides, "" when nothing does."""
-    return "; ".join(words_for("role", code) for code in scorecard.roles.reasons)
+    return "; ".join(meaning("role", code) for code in scorecard.roles.reasons)
 
 
 def status_words(scorecard: Scorecard) -> StatusWords | None:
@@ -436,14 +437,14 @@ def evidence_sentence(scorecard: Scorecard) -> str:
 def unknowns(scorecard: Scorecard) -> list[Unknown]:
     """Return what a reader may miss, by reason."""
     talk, sentiment = scorecard.talk_listen, scorecard.sentiment
-    missing = [("Talk share", words_for("reason", talk.not_judged_reason))] if talk.verdict == "not_judged" else []
+    missing = [("Talk share", meaning("reason", talk.not_judged_reason))] if talk.verdict == "not_judged" else []
     missing += [
-        (metric_name(name), words_for("reason", scorecard.metrics[name].reason))
+        (metric_name(name), meaning("reason", scorecard.metrics[name].reason))
         for name in metrics_in_order(scorecard.metrics)
         if scorecard.metrics[name].value is None
     ]
     if sentiment and sentiment.shifts is None:
-        missing.append(("Changes in the customer's wording", words_for("reason", sentiment.shifts_reason)))
+        missing.append(("Changes in the customer's wording", meaning("reason", sentiment.shifts_reason)))
     by_reason: dict[str, list[str]] = {}
     for what, why in missing:
         by_reason.setdefault(why or "no reason is given", []).append(what)

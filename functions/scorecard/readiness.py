@@ -58,7 +58,8 @@ def require_finished(transcript: Transcript, submission: Submission, *, overdue:
         raise TranscriptFailed(
             "no_speakers",
             "the transcript tells no speakers apart; AssemblyAI may not do so in this language",
-            next_step="Set the recording's language, or score calls in a supported language.",
+            next_step="For whoever runs callcoach: name the right language in the recording's metadata (language),"
+            " if it was taken for another one.",
         )
     if submission.asked.get("redact_pii") and not redacts(transcript.language_code):
         # A feature that a detected language lacks is left out without a word.
@@ -66,8 +67,8 @@ def require_finished(transcript: Transcript, submission: Submission, *, overdue:
         raise TranscriptFailed(
             "not_redacted",
             f"AssemblyAI redacts no personal data in {language}",
-            next_step="Name the language in the recording's metadata (language) if it was taken for another one; such"
-            " calls are scored only by a stack whose RedactPii is blank.",
+            next_step="For whoever runs callcoach: name the language in the recording's metadata (language) if it"
+            " was taken for another one; such calls are scored only by a stack whose RedactPii is blank.",
         )
     if not any(utterance.text.strip() for utterance in transcript.utterances):
         raise TranscriptFailed(

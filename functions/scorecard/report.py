@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from callcoach.languages import base_code, language_name
+from callcoach.meanings import meaning
 from callcoach.plain_text import printable
 from callcoach.pricing import cost_sentence
 from callcoach.transcript import Transcript, Utterance
@@ -392,5 +393,6 @@ def template() -> "jinja2.Template":
         talk_band=talk_band,
         wording_sentence=wording_sentence,
         words_for=lambda code, kind: words_for(kind, code),
+        meaning=lambda code, kind: meaning(kind, code),
     )
     return escaped.get_template("report.html.j2")

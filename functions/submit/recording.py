@@ -188,8 +188,9 @@ def language_refusal(refusal: RequestRefused, asked: Mapping[str, object]) -> Un
     return UnsupportedRecording(
         "language_not_supported",
         f"AssemblyAI cannot do what is asked in the language {asked['language_code']}: {refusal.detail}",
-        next_step="Correct the recording's metadata field language, or the stack's parameter Language. If it is right:"
-        " speakers can be told apart by channel instead (RepChannel), and RedactPii may be left blank.",
+        next_step="For whoever runs callcoach: correct the recording's metadata field language, or the stack's"
+        " parameter Language. If it is right: speakers can be told apart by channel instead (RepChannel),"
+        " and RedactPii may be left blank.",
     )
 
 

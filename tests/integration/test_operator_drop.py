@@ -88,8 +88,8 @@ def test_what_would_be_refused_is_not_uploaded_and_nothing_else_is(stack: Stack,
     ran = drop(stack, *files)
 
     assert (ran.exit_code, ran.out) == (1, "")
-    assert "notes.txt: not a recording" in ran.err
-    assert "empty.mp3: empty recording" in ran.err
+    assert "notes.txt: it is no audio or video file" in ran.err
+    assert "empty.mp3: the file is empty" in ran.err
     assert "nothing was uploaded" in ran.err
     assert stack.cloud.queue_depth("RecordingsQueue") == 0
 

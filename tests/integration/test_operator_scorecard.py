@@ -80,7 +80,7 @@ def test_why_there_is_no_scorecard_is_told(stack: Stack) -> None:
     for key, said in (
         ("dropped.ogg", "is not submitted yet"),
         ("submitted.ogg", "is being transcribed or scored"),
-        ("failed.txt", "(not a recording: neither the name"),
+        ("failed.txt", "(neither the name"),
         ("failed.txt", next_step),
         ("never.ogg", "nothing is known of never.ogg"),
     ):

@@ -96,7 +96,7 @@ def test_a_call_that_is_scored_in_part_is_no_success(stack: Stack) -> None:
         stack.stand_in.account = account
 
     assert ran.exit_code == 1
-    assert "it is scored in part only (numbers only: " in ran.err
+    assert "it is scored in part only (only the numbers, no coaching: " in ran.err
     assert ran.document["is_forgotten"] is False
     assert ran.document["call"]["recording"] in objects(stack)
 

@@ -13,7 +13,17 @@ BOTH = {
     f"callcoach.{name}"
     for name in (
         *("assemblyai", "aws_clients", "aws_faults", "documents", "environment", "errors", "failures", "idempotency"),
-        *("languages", "names", "notifications", "observability", "operators", "pause", "plain_text", "queue"),
+        *(
+            "languages",
+            "meanings",
+            "names",
+            "notifications",
+            "observability",
+            "operators",
+            "pause",
+            "plain_text",
+            "queue",
+        ),
         *("resubmission", "secrets", "slots", "state", "storage", "transcript", "work"),
     )
 }

@@ -42,6 +42,7 @@ PURE = {
     "callcoach.moments",
     "callcoach.names",
     "callcoach.languages",
+    "callcoach.meanings",
     "callcoach.plain_text",
     "callcoach.pricing",
     "callcoach.published",

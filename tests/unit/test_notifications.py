@@ -146,7 +146,7 @@ def test_failure_is_recorded_and_told_with_who_was_on_the_call(aws: None) -> Non
     assert json.loads(said["Message"]) == {
         "schema_version": 1,
         "status": "failed",
-        "headline": "No call review: no speech was found",
+        "headline": "No call review: nobody speaks in the recording.",
         "reason": "no_speech",
         "needs_review": None,
         "call": {
@@ -181,8 +181,10 @@ def test_quiet_failure_is_recorded_and_nobody_is_told(aws: None) -> None:
 def test_first_three_lines_of_a_failure_say_what_happened_what_to_do_and_what_was_saved() -> None:
     _, text = failure_mail(a_failure(), "scorecards/failures/dana/acme.mp3.json")
     lines = text.split("\n")
-    assert lines[:2] == ["NO SCORECARD: no speech was found", "WHAT TO DO: Check the recording."]
-    assert lines[2].startswith("SAVED: the reason (no_speech), in ")
+    assert lines[:2] == ["NO SCORECARD: nobody speaks in the recording.", "WHAT TO DO: Check the recording."]
+    assert lines[2].startswith("SAVED: the reason, in ")
+    assert lines[-2] == "In detail: no speech was found"
+    assert "no_speech" not in text
 
 
 @pytest.mark.parametrize("hostile", [*HOSTILE_TEXTS, "https://evil.com/x"])
@@ -191,7 +193,7 @@ def test_mail_about_a_failure_is_plain(hostile: str) -> None:
     failure = a_failure(recording=f"calls/{hostile}.mp3", reason="not_a_recording", detail=hostile * 100)
     subject, text = failure_mail(failure, f"scorecards/failures/calls/{hostile}.mp3.json")
     assert len(ascii_subject(subject)) <= SUBJECT_LIMIT
-    assert ascii_subject(subject).endswith(": not a recording")
+    assert ascii_subject(subject).endswith(": it is no audio or video file")
     assert len(text) <= 8192
     lines = text.split("\n")
     assert all(columns(line) <= 72 and line.isprintable() for line in lines)

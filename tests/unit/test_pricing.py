@@ -134,7 +134,7 @@ def test_a_cost_is_told_in_cents_or_with_the_reason_why_not() -> None:
     known = example_scorecard().run.cost_usd
 
     assert cost_sentence(known) == ("Cost by the list prices of 2026-11-26: transcription 0.15 USD, coaching 0.10 USD.")
-    assert "coaching not known (tokens not counted)" in cost_sentence(
+    assert "coaching not known (the writing model did not say how much it read and wrote)" in cost_sentence(
         CostUsd(0.1, None, None, "tokens_not_counted", "2026-11-26")
     )
     assert not cost_sentence(None)

@@ -555,4 +555,4 @@ def test_what_is_not_known_is_grouped_by_its_reason() -> None:
 
 @given(st.text(min_size=1, max_size=20))
 def test_code_without_words_is_shown_as_it_is(code: str) -> None:
-    assert words_for("reason", f"new_{code}") == f"new_{code}".replace("_", " ")
+    assert words_for("behaviour", f"new_{code}") == f"new_{code}".replace("_", " ")

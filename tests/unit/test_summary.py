@@ -40,7 +40,10 @@ def test_outcomes_are_counted_and_what_needs_somebody_is_named() -> None:
     assert subject == "Call reviews: 4 scored, 2 not"
     said = text.splitlines()
     assert said[0] == "CALL REVIEWS: 4 recordings scored, 2 recordings not."
-    for lines in (["NOT SCORED: no speech", "  a.mp3", "  b.mp3"], ["SCORED, BY REP", "  Dana Reyes: 3", "  Chris: 1"]):
+    for lines in (
+        ["NOT SCORED: nobody speaks in the recording", "  a.mp3", "  b.mp3"],
+        ["SCORED, BY REP", "  Dana Reyes: 3", "  Chris: 1"],
+    ):
         assert lines == said[said.index(lines[0]) :][: len(lines)]
     assert "  chris/1.mp3" in said
     assert "the-bucket" in said[-1]

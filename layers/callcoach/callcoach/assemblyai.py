@@ -343,7 +343,10 @@ def _refusal(where: str, service: str, response: requests.Response, *, sent: str
             maybe_paid=where.startswith("POST") and (status < 300 or status in (502, 504)),
         )
     return RequestRefused(
-        "request_refused", said, status=status, next_step="Read AssemblyAI's message and change the stack's parameters."
+        "request_refused",
+        said,
+        status=status,
+        next_step="For whoever runs callcoach: read AssemblyAI's message and change the stack's parameters.",
     )
 
 
@@ -356,7 +359,8 @@ def transcript_failure(error: str) -> TranscriptFailed:
         return TranscriptFailed(
             DOWNLOAD_FAILED,
             "AssemblyAI could not download the recording",
-            next_step="Check the bucket's policy and encryption key, and drop the recording again.",
+            next_step="For whoever runs callcoach: check the bucket's policy and encryption key, and drop the"
+            " recording again.",
             retryable=True,
         )
     if "too short" in text:
@@ -377,8 +381,8 @@ def transcript_failure(error: str) -> TranscriptFailed:
         return TranscriptFailed(
             "language_not_recognized",
             f"AssemblyAI answered: {without_signatures(error)[:300]}",
-            next_step="Name the language in the recording's metadata (language), or add universal-2, which knows most"
-            " languages, to the stack's SpeechModels; then drop it again.",
+            next_step="For whoever runs callcoach: name the language in the recording's metadata (language), or add"
+            " universal-2, which knows most languages, to the stack's SpeechModels; then drop it again.",
         )
     return TranscriptFailed(
         "transcription_failed",

@@ -11,7 +11,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from callcoach import uploads
 from callcoach.deployed import Answer, Deployed, When, about_a_stack, err, printing
 from callcoach.languages import language_code
-from callcoach.plain_text import printable, words
+from callcoach.meanings import meaning
+from callcoach.plain_text import printable
 from callcoach.uploads import Upload
 
 
@@ -64,7 +65,7 @@ def drop(
         planned = uploads.planned(files, _under(deployed.stack.recordings_prefix, prefix))
     except ValueError as fault:
         raise click.UsageError(f"{fault}.") from None
-    refused = [f"{upload.path}: {words(upload.refusal)}" for upload in planned if upload.refusal]
+    refused = [f"{upload.path}: {meaning('failure', upload.refusal)}" for upload in planned if upload.refusal]
     if refused:
         raise click.ClickException("nothing was uploaded, because these would be refused:\n  " + "\n  ".join(refused))
     wanted = planned if replace else _not_there(deployed, planned)

@@ -8,8 +8,8 @@ import msgspec
 from callcoach.calls import Call
 from callcoach.deployed import Answer, Deployed, about_a_stack, err, printing
 from callcoach.documents import document_key
+from callcoach.meanings import meaning
 from callcoach.moments import age
-from callcoach.plain_text import words
 from callcoach.published import read_scorecard
 from callcoach.scorecard_view import ScorecardView
 from callcoach.traces import silent
@@ -81,7 +81,7 @@ def _not_yet(deployed: Deployed, call: Call, now: datetime) -> str:
 def _what_became(call: Call, now: datetime) -> str:
     since = age(call.since_at, now)
     if call.state == "failed":
-        return f"it failed {since} ago ({words(call.reason)}: {(call.detail or '').rstrip('.')})"
+        return f"it failed {since} ago ({(call.detail or meaning('failure', call.reason)).rstrip('.')})"
     return {
         "dropped": f"it was dropped {since} ago and is not submitted yet",
         "transcribing": f"it was submitted {since} ago and is being transcribed or scored",

@@ -20,8 +20,8 @@ from callcoach.deployed import Answer, Deployed, about_a_stack, err, printing, y
 from callcoach.doctor import Check, checked, checks_view
 from callcoach.doctor_aws import AwsDoctor
 from callcoach.errors import CallCoachError
+from callcoach.meanings import meaning
 from callcoach.moments import age
-from callcoach.plain_text import words
 from callcoach.pricing import SECONDS_PER_HOUR, about_usd, usual_cost
 from callcoach.published import read_scorecard
 from callcoach.queues import waiting
@@ -77,7 +77,7 @@ def smoke(deployed: Deployed, *, path: Path | None, minutes: float, keep: bool, 
     said = uploads.metadata(SAID_OF_SAMPLE if path is None else {"customer": SAID_OF_SAMPLE["customer"]})
     (upload,) = uploads.planned([path or SAMPLE], f"{stack.recordings_prefix}smoke-test/{uuid.uuid4()}/")
     if upload.refusal:
-        raise click.ClickException(f"{upload.path}: {words(upload.refusal)}.")
+        raise click.ClickException(f"{upload.path}: {meaning('failure', upload.refusal)}.")
     if pause := deployed.state.look("")[1]:
         raise click.ClickException(_paused(deployed, pause))
     if not yes:
@@ -185,7 +185,7 @@ def _question(stack: Stack, seconds: float) -> str:
 def _not_scored(deployed: Deployed, call: Call, minutes: float) -> tuple[str, int]:
     """Return why a call has no scorecard, with what to do, and the exit code."""
     if call.state == "failed":
-        return f"it failed: {words(call.reason)}. {call.next_step}", 1
+        return f"it failed: {meaning('failure', call.reason)}. {call.next_step}", 1
     if pause := deployed.state.look("")[1]:
         return f"it is not scored yet: {_paused(deployed, pause)}", 1
     waits = waiting(deployed.sqs, deployed.stack.queue_urls)
@@ -208,7 +208,8 @@ def _scored(deployed: Deployed, call: Call, took: Stages, *, keep: bool) -> Answ
     card = read_scorecard(body)
     not_done = []
     if card.status != "complete":
-        not_done.append(f"it is scored in part only ({words(card.status)}: {words(card.status_reason)}).")
+        why = f"{meaning('status', card.status)}: {meaning('status_reason', card.status_reason)}"
+        not_done.append(f"it is scored in part only ({why}).")
     is_forgotten, told = False, f"Kept: {call.recording}"
     if not (keep or not_done):
         is_forgotten, told = _forget(deployed, call.recording)

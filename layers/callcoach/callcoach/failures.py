@@ -3,7 +3,16 @@
 from urllib.parse import quote
 
 from callcoach.documents import CallDetails, Failure, encode
-from callcoach.notifications import NOTIFICATION_VERSION, CallTold, Notification, Notifications, StoredAt, one_sentence
+from callcoach.meanings import meaning
+from callcoach.notifications import (
+    NOTIFICATION_VERSION,
+    SUBJECT_LIMIT,
+    CallTold,
+    Notification,
+    Notifications,
+    StoredAt,
+    one_sentence,
+)
 from callcoach.observability import count, logger
 from callcoach.plain_text import ascii_text, base_name, clipped, printable, unicode_text, without_links, wrapped
 from callcoach.storage import Documents
@@ -47,7 +56,7 @@ def failure_notification(failure: Failure, call: CallDetails, stored_at: StoredA
     return Notification(
         schema_version=NOTIFICATION_VERSION,
         status="failed",
-        headline=one_sentence(f"No call review: {failure.detail}"),
+        headline=one_sentence(f"No call review: {meaning('failure', failure.reason)}."),
         reason=failure.reason,
         needs_review=None,
         call=CallTold(
@@ -67,13 +76,17 @@ def failure_notification(failure: Failure, call: CallDetails, stored_at: StoredA
 
 
 def failure_mail(failure: Failure, where: str) -> tuple[str, str]:
-    """Return subject and text: what happened, what to do, what was saved."""
-    name = without_links(printable(ascii_text(base_name(failure.recording))))
+    """Return subject and text: what happened, what to do, what was saved; at the end what services said."""
+    why = meaning("failure", failure.reason)
+    # Of a long name the end gives way, not the reason.
+    room = SUBJECT_LIMIT - len(f"No call review: : {why}")
+    name = clipped(without_links(printable(ascii_text(base_name(failure.recording)))), room)
     lines = [
-        f"NO SCORECARD: {failure.detail}",
+        f"NO SCORECARD: {why}.",
         f"WHAT TO DO: {failure.next_step}",
-        f"SAVED: the reason ({failure.reason}), in {where} (AWS sign-in needed). The recording was left as it is.",
+        f"SAVED: the reason, in {where} (AWS sign-in needed). The recording was left as it is.",
         f"Recording: {failure.recording}",
+        f"In detail: {failure.detail}",
     ]
     # What a service says about a fault may be long.
     plain = [without_links(clipped(unicode_text(line), 1500)) for line in lines]
@@ -81,4 +94,4 @@ def failure_mail(failure: Failure, where: str) -> tuple[str, str]:
         # Several names may look the same. A key has at most 1,024 bytes, and a dot may make a link.
         plain.append(f"Its name as links have it: {quote(failure.recording).replace('.', '%2E')}")
     text = "\n".join(wrapped(line, 72) for line in plain)
-    return f"No call review: {name}: {failure.reason.replace('_', ' ')}", f"{text}\n"
+    return f"No call review: {name}: {why}", f"{text}\n"

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
-from callcoach.plain_text import words
+from callcoach.meanings import meaning
 
 Reason = Literal["no_duration", "no_price_for_model", "model_not_named", "no_channels", "tokens_not_counted"]
 
@@ -196,7 +196,7 @@ def cost_sentence(costs: KnownCosts | None) -> str:
 
 
 def _told_usd(usd: float | None, reason: str | None) -> str:
-    return f"not known ({words(reason)})" if usd is None else f"{usd:.2f} USD"
+    return f"not known ({meaning('cost', reason)})" if usd is None else f"{usd:.2f} USD"
 
 
 def aws_usd(units: Mapping[str, float]) -> float:

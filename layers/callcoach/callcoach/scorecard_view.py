@@ -7,7 +7,8 @@ import msgspec
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from callcoach.plain_text import base_name, printable, words
+from callcoach.meanings import meaning
+from callcoach.plain_text import base_name, printable
 from callcoach.pricing import cost_sentence
 from callcoach.published import Call, Quote, Sentiment, ShownScorecard, Speaker, Suggestion, TalkListen
 
@@ -32,9 +33,13 @@ class ScorecardView(msgspec.Struct, frozen=True):
         card, headline, talk = self.card, self.card.headline, self.card.talk_listen
         yield _Paragraph(" / ".join(_facts(card.call)), "bold")
         if card.status != "complete":
-            yield _Paragraph(f"{words(card.status)}: {words(card.status_reason)}", "yellow")
+            yield _Paragraph(
+                f"{meaning('status', card.status)}: {meaning('status_reason', card.status_reason)}", "yellow"
+            )
         if card.roles.needs_review:
-            yield _Paragraph(f"CHECK WHO IS WHO FIRST: {', '.join(map(words, card.roles.reasons))}", "red")
+            yield _Paragraph(
+                f"CHECK WHO IS WHO FIRST: {'; '.join(meaning('role', code) for code in card.roles.reasons)}", "red"
+            )
         if headline.focus:
             yield from _section("PRACTISE NEXT")
             yield _Paragraph(_at(headline.focus_at_ms, headline.focus), indent=2)
@@ -91,12 +96,12 @@ def _section(title: str) -> Iterator[_Paragraph]:
 
 def _wording(sentiment: Sentiment) -> Iterator[_Paragraph]:
     if sentiment.shifts is None:
-        yield _Paragraph(f"Whether it changed cannot be told: {words(sentiment.shifts_reason)}.", indent=2)
+        yield _Paragraph(f"Whether it changed cannot be told: {meaning('reason', sentiment.shifts_reason)}.", indent=2)
     elif not sentiment.shifts:
         yield _Paragraph("No clear change.", indent=2)
     for shift in sentiment.shifts or []:
         perhaps = "perhaps " if shift.strength == "possible" else ""
-        turned = f"{perhaps}{shift.from_} to {shift.to}, about {words(shift.about)}"
+        turned = f"{perhaps}{shift.from_} to {shift.to}, about {meaning('about', shift.about)}"
         cause = f". {shift.cause}" if shift.cause else ""
         yield _Paragraph(f"{_clock(shift.at_ms)} to {_clock(shift.until_ms)}  {turned}{cause}", indent=2)
         # The words that show a shift may be those that caused it.
@@ -140,7 +145,7 @@ def _facts(call: Call) -> Iterator[str]:
 
 def _speaker(speaker: Speaker) -> str:
     share = "" if speaker.talk_share is None else f" {speaker.talk_share:.0%}"
-    return f"{speaker.label} ({speaker.role}){share}"
+    return f"{speaker.label} ({meaning('side', speaker.role)}){share}"
 
 
 def _said(quote: Quote) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from callcoach.calls import Call
+from callcoach.meanings import meaning
 from callcoach.notifications import NOTIFICATION_VERSION, Counts, Notification
-from callcoach.plain_text import clipped, how_many, unicode_text, without_links, words, wrapped
+from callcoach.plain_text import clipped, how_many, unicode_text, without_links, wrapped
 
 _COLUMNS = 72
 # What is listed of a kind; SNS takes 256 kB, and people read a page.
@@ -73,10 +74,13 @@ def _paragraphs(summary: Summary, scored: int, failed: int, bucket: str) -> Iter
     yield _filled(f"CALL REVIEWS: {how_many(scored, 'recording')} scored, {how_many(failed, 'recording')} not.")
     yield _filled("They were submitted together, so no e-mail came about each.")
     if summary.check_roles:
-        yield from ("", _filled("CHECK WHO IS WHO FIRST (nothing was judged; callcoach rescore sets the sides right)"))
+        yield from (
+            "",
+            _filled("CHECK WHO IS WHO FIRST (nothing was judged; whoever runs callcoach can set the sides right)"),
+        )
         yield from _listed(summary.check_roles)
     for reason, recordings in summary.failed.items():
-        yield from ("", _filled(f"NOT SCORED: {words(reason)}"))
+        yield from ("", _filled(f"NOT SCORED: {meaning('failure', reason)}"))
         yield from _listed(recordings)
     if summary.reps:
         yield from ("", "SCORED, BY REP")
@@ -93,7 +97,7 @@ def _listed(names: Sequence[str]) -> Iterator[str]:
     for name in names[:_LISTED]:
         yield _filled(name, "  ")
     if len(names) > _LISTED:
-        yield f"  and {len(names) - _LISTED} more: python -m callcoach status"
+        yield f"  and {len(names) - _LISTED} more, which whoever runs callcoach can list"
 
 
 def _filled(text: str, indent: str = "") -> str:

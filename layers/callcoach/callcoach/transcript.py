@@ -209,7 +209,8 @@ def transcript_unreadable(why: str) -> TranscriptFailed:
     return TranscriptFailed(
         "transcript_unreadable",
         f"AssemblyAI's transcript is not of the documented shape: {why}",
-        next_step="Look for a newer callcoach, or report this. Dropped again, the recording is transcribed anew.",
+        next_step="For whoever runs callcoach: look for a newer version, or report this. Dropped again, the recording"
+        " is transcribed anew.",
     )
 
 

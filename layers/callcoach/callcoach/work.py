@@ -163,11 +163,12 @@ class Worker:
 
 
 _REDRIVE = (
-    "Nothing is lost. When the cause is gone, redrive the message from the dead-letter queue (OPERATIONS.md); what was "
-    "paid for is not paid for again."
+    "Nothing is lost. For whoever runs callcoach: when the cause is gone, put it back into its queue (make redrive); "
+    "what was paid for is not paid for again."
 )
 _CRASHED = GaveUp(
     reason="crashed",
     detail="the function was killed each time it worked on this recording, or ran out of time or memory",
-    next_step="Look for the end of the function's log (OPERATIONS.md), then redrive the message.",
+    next_step="For whoever runs callcoach: look for the end of the function's log and mend the cause, then put it back"
+    " into its queue (make redrive).",
 )
