@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from callcoach.call_types import call_type_named
 from callcoach.documents import Notice
 from callcoach.languages import language_name
 from callcoach.transcript import Utterance
@@ -151,8 +152,7 @@ class Stretch(msgspec.Struct):
 
 def band_for(call_type: str | None) -> Band:
     """Return the band of a type of call by its name or one of its other names; that of "other" for all else."""
-    wanted = (call_type or "").strip().casefold()
-    name = next((name for name, band in _BANDS.items() if wanted == name or wanted in band.get("also", ())), "other")
+    name = call_type_named(call_type)
     share = _BANDS[name]["rep_share"]
     return Band(low=share.get("low"), high=share.get("high"), kind=name, source=f"bands.toml#{name}")
 

@@ -68,6 +68,17 @@ def test_a_dropped_file_is_submitted_with_all_that_was_said(stack: Stack, tmp_pa
     assert submission["asked"]["language_code"] == "en_us"
 
 
+def test_an_unknown_type_of_call_is_refused_with_those_that_are_known(stack: Stack, tmp_path: Path) -> None:
+    """It would be judged by the ranges of any call, and nobody would notice the slip."""
+    for command in (("drop", str(recording(tmp_path, "typed.ogg"))), ("rescore", "typed.ogg")):
+        ran = run(stack.cloud, *command, "--call-type", "discvery")
+
+        assert (ran.exit_code, ran.out) == (2, "")
+        assert "'discvery' is not one of 'discovery', 'intro'" in ran.err
+        assert "'follow-up'" in ran.err
+    assert stack.cloud.queue_depth("RecordingsQueue") == 0
+
+
 def test_a_large_file_goes_in_parts_and_is_one_drop(stack: Stack, tmp_path: Path) -> None:
     body = b"".join(bytes([number]) * 1024**2 for number in range(20))
     path = recording(tmp_path, "large.wav", body)

@@ -36,6 +36,7 @@ ADAPTERS = {
 # What the steps are made of: values in, values out.
 PURE = {
     "callcoach.acceptance",
+    "callcoach.call_types",
     "callcoach.documents",
     "callcoach.environment",
     "callcoach.errors",

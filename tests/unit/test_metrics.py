@@ -1,7 +1,9 @@
 """The numbers about a conversation, against calls whose numbers can be told by hand, and what holds for every call."""
 
+import tomllib
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,7 +22,9 @@ from tests.unit.examples import (
 )
 from tests.unit.growth import FOUR_TIMES, times_as_long
 
+from callcoach.call_types import CALL_TYPES
 from callcoach.transcript import Utterance
+from scorecard import metrics
 from scorecard.english import TRACKERS, Tracker
 from scorecard.metrics import (
     band_for,
@@ -338,7 +342,12 @@ def test_band_follows_the_type_that_somebody_gave(call_type: str | None, kind: s
     assert (band.kind, band.source) == (kind, f"bands.toml#{kind}")
 
 
-@pytest.mark.parametrize("call_type", ["discovery", "demo", "cold", "follow-up", "other"])
+def test_every_type_of_call_has_ranges_of_its_own() -> None:
+    bands = tomllib.loads(Path(metrics.__file__).with_name("bands.toml").read_text("utf-8"))
+    assert bands.keys() - {"tolerance"} == CALL_TYPES.keys()
+
+
+@pytest.mark.parametrize("call_type", CALL_TYPES)
 def test_edges_of_a_band_are_tolerant(call_type: str) -> None:
     """Three hundredths outside are still in the band; one ten-thousandth more is not."""
     band = band_for(call_type)

@@ -9,7 +9,7 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from callcoach import uploads
-from callcoach.deployed import Answer, Deployed, When, about_a_stack, err, printing
+from callcoach.deployed import Answer, Deployed, When, about_a_stack, call_type_option, err, printing
 from callcoach.languages import language_code
 from callcoach.meanings import meaning
 from callcoach.plain_text import printable
@@ -37,7 +37,7 @@ class LanguageCode(click.ParamType[str]):
 @click.option("--rep", help="Who sells.")
 @click.option("--customer", help="Who buys.")
 @click.option("--team", help="The rep's team.")
-@click.option("--call-type", help="discovery, demo, cold or follow-up: it decides what is usual.")
+@call_type_option
 @click.option("--language", type=LanguageCode(), help="The call's language, such as en or de.")
 @click.option("--recorded-at", type=When(), help="When the call was, in UTC if it names no zone.")
 @click.option("--prefix", default="", help="What the recordings' names begin with, such as dana-reyes/.")

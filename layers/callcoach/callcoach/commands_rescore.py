@@ -13,6 +13,7 @@ from callcoach.deployed import (
     Deployed,
     When,
     about_a_stack,
+    call_type_option,
     dry_run_option,
     err,
     printing,
@@ -46,7 +47,7 @@ class _Role(click.ParamType[tuple[str, Side]]):
 @click.option(
     "--role", "roles", type=_Role(), multiple=True, metavar="LABEL=SIDE", help="Who a speaker is, such as A=customer."
 )
-@click.option("--call-type", help="discovery, demo, cold or follow-up: it decides what is usual.")
+@call_type_option
 @dry_run_option
 @yes_option
 @about_a_stack

@@ -13,6 +13,7 @@ from rich.console import Console, RenderableType
 
 from callcoach.assemblyai import AssemblyAI
 from callcoach.aws_clients import AWS_CONFIG, S3_CONFIG
+from callcoach.call_types import CALL_TYPES
 from callcoach.calls import Calls
 from callcoach.forgetting import Forgetter
 from callcoach.moments import moment
@@ -38,6 +39,12 @@ err = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
+call_type_option = click.option(
+    "--call-type",
+    metavar="TYPE",
+    type=click.Choice([name for kind, others in CALL_TYPES.items() for name in (kind, *others)], case_sensitive=False),
+    help=f"{', '.join(CALL_TYPES)}, or a name that one of them has besides: it decides what is usual.",
+)
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 
