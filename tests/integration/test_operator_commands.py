@@ -53,6 +53,14 @@ def test_while_paused_everything_waits_and_nobody_is_told(stack: Stack) -> None:
     assert stack.cloud.queue_depth("RecordingsQueue") == 0
 
 
+def test_a_second_pause_without_a_reason_keeps_the_first_one_s(stack: Stack) -> None:
+    run(stack.cloud, "pause", "--reason", "a new key is on its way")
+
+    assert run(stack.cloud, "pause", "--json").document["reason"] == "a new key is on its way"
+    assert run(stack.cloud, "pause", "--reason", "the key is late", "--json").document["reason"] == "the key is late"
+    assert run(stack.cloud, "resume", "--json").document["lifted"]["reason"] == "the key is late"
+
+
 def test_a_pause_of_callcoach_becomes_the_operator_s_and_can_be_lifted(stack: Stack) -> None:
     """AssemblyAI refuses the account: the pause of that would end by itself, the operator's does not."""
     key = "refused.ogg"
@@ -73,6 +81,7 @@ def test_a_pause_of_callcoach_becomes_the_operator_s_and_can_be_lifted(stack: St
     lifted = run(stack.cloud, "resume", "--json").document["lifted"]
 
     assert lifted["by"] == "operator"
+    assert lifted["reason"].startswith("POST /v2/transcript: 401")
     assert run(stack.cloud, "resume").out == "It was not paused.\n"
 
 

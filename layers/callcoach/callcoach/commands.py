@@ -201,12 +201,15 @@ def pause(deployed: Deployed, *, reason: str) -> Answer:
     """Let everything wait: nothing is asked of AssemblyAI until you resume.
 
     Recordings and callbacks stay in their queues; what a function has in hand is finished. A pause that callcoach has
-    set becomes yours, and no longer ends by itself.
+    set becomes yours, and no longer ends by itself. Without a reason, that of the pause before stays.
     """
     wanted = Pause(by="operator", reason=reason, since_at=time.time(), told=True)
     while not deployed.state.pause(wanted):
+        before = deployed.state.look("").pause
+        if before and not reason:
+            wanted = msgspec.structs.replace(wanted, reason=before.reason)
         deployed.state.lift_pause()
-    return Answer({"paused": True, "reason": reason}, f"Paused. To go on: {deployed.command('resume')}")
+    return Answer({"paused": True, "reason": wanted.reason}, f"Paused. To go on: {deployed.command('resume')}")
 
 
 @callcoach.command()
