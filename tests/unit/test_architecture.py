@@ -49,6 +49,7 @@ PURE = {
     "callcoach.published",
     "callcoach.rescoring",
     "callcoach.resubmission",
+    "callcoach.rows",
     "callcoach.scorecard_view",
     "callcoach.transcript",
     "submit.recording",

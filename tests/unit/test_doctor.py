@@ -281,7 +281,7 @@ def test_a_mistake_of_ours_is_no_verdict() -> None:
 def test_every_check_is_a_line_with_what_to_do_below() -> None:
     checks = [Check("pause", "problem", "by \x1b[31msubmit", "Do this."), Check("stack", "not_checked", "why")]
 
-    assert checks_view(checks).splitlines() == [
+    assert checks_view(checks).lines(10_000) == [
         "problem      pause                by [31msubmit",
         "                                  -> Do this.",
         "not checked  stack                why",
@@ -290,7 +290,7 @@ def test_every_check_is_a_line_with_what_to_do_below() -> None:
 
 
 def test_a_long_name_moves_all_lines() -> None:
-    lines = checks_view([Check("pause", "ok", "none"), Check("FunctionThrottlesAlarm", "ok", "ok")]).splitlines()
+    lines = checks_view([Check("pause", "ok", "none"), Check("FunctionThrottlesAlarm", "ok", "ok")]).lines(80)
 
     assert lines == ["ok           pause                  none", "ok           FunctionThrottlesAlarm ok"]
 

@@ -234,7 +234,7 @@ def _show(looks: Mapping[str, Look]) -> None:
     """Print what is found, and end if a deployment would come to nothing."""
     with telling_progress() as progress:
         checks = checked(looks, progress)
-    out.print(checks_view(checks), soft_wrap=True)
+    out.print(checks_view(checks))
     if problems := counted(checks)["problem"]:
         raise click.ClickException(f"{how_many(problems, 'problem')}. Nothing was deployed.")
 

@@ -5,10 +5,12 @@ from typing import get_args
 
 import click
 import msgspec
+from rich.console import Group, RenderableType
 
 from callcoach.deployed import Answer, Deployed, about_a_stack, printing
 from callcoach.notifications import Outcome
 from callcoach.plain_text import printable, words
+from callcoach.rows import Row, Rows
 from callcoach.subscriptions import (
     BadLink,
     Filter,
@@ -144,20 +146,21 @@ def _confirmed(deployed: Deployed, link: str, *, operations: bool) -> Answer:
 
 def _listed(deployed: Deployed) -> Answer:
     found = [(kind, subscription) for kind in _TOPICS for subscription in _topic(deployed, kind).all()]
-    lines = [
-        f"{subscription.address:<40} {_state(subscription):<14} {_what(kind, subscription.filter)}".rstrip()
+    rows = [
+        Row((subscription.address, _state(subscription)), _what(kind, subscription.filter))
         for kind, subscription in found
     ]
+    shown: list[RenderableType] = [Rows(rows, columns=(40, 14))] if rows else ["Nobody has subscribed."]
     if any(subscription.is_unguarded for _, subscription in found):
-        lines.append(
-            "unguarded: whoever has one of its e-mails can end it. Unsubscribe it, subscribe it anew, and give the\n"
-            "link to --confirm."
+        shown.append(
+            "unguarded: whoever has one of its e-mails can end it. Unsubscribe it, subscribe it anew, and give the link"
+            " to --confirm."
         )
     document = {
         "stack": deployed.stack.name,
         "subscriptions": [{"topic": kind, **_told(subscription)} for kind, subscription in found],
     }
-    return Answer(document, "\n".join(lines) or "Nobody has subscribed.")
+    return Answer(document, Group(*shown))
 
 
 def _told(subscription: Subscription) -> Mapping[str, object]:

@@ -8,6 +8,7 @@ import msgspec
 
 from callcoach.aws_faults import passing_fault, refusal
 from callcoach.plain_text import printable, words
+from callcoach.rows import Row, Rows
 from callcoach.traces import Progress
 
 # not_checked: neither good nor bad, for the reason that found gives.
@@ -16,7 +17,7 @@ VERDICTS: tuple[Verdict, ...] = ("problem", "warning", "ok", "not_checked")
 
 _FOUND_CHARACTERS = 500
 # Longer names move all lines.
-_NAME_COLUMNS = 20
+_VERDICT_COLUMNS, _NAME_COLUMNS = 12, 20
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -52,13 +53,16 @@ def counted(checks: Iterable[Check]) -> dict[Verdict, int]:
     return {verdict: counts[verdict] for verdict in VERDICTS}
 
 
-def checks_view(checks: Iterable[Check]) -> str:
-    """Return a line for each check, and below it what to do."""
-    checks, lines = list(checks), []
-    columns = max([_NAME_COLUMNS, *(len(check.name) for check in checks)])
-    for check in checks:
-        found = printable(check.found, _FOUND_CHARACTERS)
-        lines.append(f"{words(check.verdict):<12} {check.name:<{columns}} {found}".rstrip())
-        if check.advice:
-            lines.append(f"{'':<12} {'':<{columns}} -> {printable(check.advice, _FOUND_CHARACTERS)}")
-    return "\n".join(lines)
+def checks_view(checks: Iterable[Check]) -> Rows:
+    """Return a row for each check, and below it what to do."""
+    return Rows(
+        [
+            Row(
+                (words(check.verdict), check.name),
+                printable(check.found, _FOUND_CHARACTERS),
+                f"-> {printable(check.advice, _FOUND_CHARACTERS)}" if check.advice else "",
+            )
+            for check in checks
+        ],
+        columns=(_VERDICT_COLUMNS, _NAME_COLUMNS),
+    )
