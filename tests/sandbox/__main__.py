@@ -12,8 +12,10 @@ ROOT = Path(__file__).parents[2]
 def main(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     asked = _parser().parse_args(arguments)
-    # A terminated command stops its children as an interrupted one does.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # A terminated command stops its children as an interrupted one does, also one that a shell has started in the
+    # background, which ignores interrupts.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     try:
         return int(asked.run(asked))
     except KeyboardInterrupt:
