@@ -53,6 +53,15 @@ def test_while_paused_everything_waits_and_nobody_is_told(stack: Stack) -> None:
     assert stack.cloud.queue_depth("RecordingsQueue") == 0
 
 
+def test_where_nobody_answers_it_is_said_how_not_to_be_asked(stack: Stack) -> None:
+    """In a pipe or a timer; whoever says no is told nothing more."""
+    ran = run(stack.cloud, "smoke", answer="")
+    assert ran.exit_code == 1
+    assert "nobody is here to answer, so nothing was done. With --yes" in ran.err
+
+    assert run(stack.cloud, "smoke", answer="n\n").err.endswith("Aborted!\n")
+
+
 def test_a_second_pause_without_a_reason_keeps_the_first_one_s(stack: Stack) -> None:
     run(stack.cloud, "pause", "--reason", "a new key is on its way")
 

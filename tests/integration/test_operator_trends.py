@@ -38,7 +38,7 @@ def test_every_rep_and_team_has_a_page(stack: Stack, tmp_path: Path) -> None:
 
     assert (ran.exit_code, ran.err) == (0, "")
     assert f"{COUNT + 1} scorecards, 9 pages: {tmp_path / 'out' / 'index.html'}" in ran.out
-    assert "3 objects are no scorecards" in ran.out
+    assert "No scorecards: 3 objects." in ran.out
     assert (document["scorecards"], document["unreadable"]) == (COUNT + 1, 3)
     assert all(Path(name).is_file() for name in document["files"])
     assert {path.name for path in (tmp_path / "out" / "reps").iterdir()} == {

@@ -108,6 +108,13 @@ class _Commands(click.Group):
             msgspec.MsgspecError,
         ) as fault:
             raise click.ClickException(_explained(fault)) from fault
+        except click.Abort as ended:
+            # Somebody who says no, or interrupts, knows why it ends.
+            if not isinstance(ended.__context__, EOFError):
+                raise
+            raise click.ClickException(
+                "nobody is here to answer, so nothing was done. With --yes, where --help lists it, nothing is asked."
+            ) from None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from callcoach.deployed import Answer, Deployed, When, about_a_stack, printing, telling_progress
+from callcoach.plain_text import how_many
 from callcoach.trends import Chosen, ask, copy_scorecards
 from callcoach.trends_files import write_trends
 
@@ -53,5 +54,5 @@ def trends(deployed: Deployed, *, rep: str | None, team: str | None, since: date
         "unreadable": unreadable,
         "files": [str(path) for path in written],
     }
-    told = f"{answers.cards} scorecards, {len(pages) - 1} pages: {folder / 'index.html'}"
-    return Answer(document, f"{told}\n{unreadable} objects are no scorecards." if unreadable else told)
+    told = f"{how_many(answers.cards, 'scorecard')}, {how_many(len(pages) - 1, 'page')}: {folder / 'index.html'}"
+    return Answer(document, f"{told}\nNo scorecards: {how_many(unreadable, 'object')}." if unreadable else told)
