@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 from callcoach.documents import Failure, document_key
 from callcoach.meanings import meaning
+from callcoach.moments import clock
 from callcoach.notifications import NOTIFICATION_VERSION, CallTold, Notification, StoredAt, one_sentence
 from callcoach.plain_text import ascii_text, clipped, columns, printable, unicode_text, without_links, wrapped
 from scorecard.phrases import (
     call_facts,
     call_length,
     capitalised,
-    clock,
     cue_and_action,
     evidence_sentence,
     file_name,

@@ -10,6 +10,7 @@ import msgspec
 
 from callcoach.languages import base_code, language_name
 from callcoach.meanings import meaning
+from callcoach.moments import clock
 from callcoach.plain_text import base_name, printable, words
 from scorecard.metrics import whole_percent
 from scorecard.scorecard import (
@@ -60,13 +61,6 @@ def words_for(kind: str, code: str | None) -> str:
     if not code:
         return ""
     return str(_WORDS[kind].get(code, words(code)))
-
-
-def clock(moment_ms: int) -> str:
-    """Return a moment as m:ss, or h:mm:ss from an hour on."""
-    seconds = max(moment_ms, 0) // 1000
-    hours, minutes = divmod(seconds // 60, 60)
-    return f"{hours}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
 
 
 def duration(duration_ms: float) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from callcoach.languages import base_code, language_name
 from callcoach.meanings import meaning
+from callcoach.moments import clock
 from callcoach.plain_text import printable
 from callcoach.pricing import cost_sentence
 from callcoach.transcript import Transcript, Utterance
@@ -20,7 +21,6 @@ from scorecard.phrases import (
     call_facts,
     call_length,
     capitalised,
-    clock,
     cue_and_action,
     evidence_sentence,
     file_name,

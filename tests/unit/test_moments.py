@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callcoach.moments import age, moment
+from callcoach.moments import age, clock, moment
 
 NOW = datetime(2026, 5, 6, 14, 0, tzinfo=UTC)
 
@@ -37,3 +37,10 @@ def test_what_is_no_moment_is_refused_with_examples(text: str) -> None:
 )
 def test_an_age_has_one_unit_and_at_least_two_of_it(seconds: int, said: str) -> None:
     assert age(NOW - timedelta(seconds=seconds), NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("moment_ms", "written"), [(-5, "0:00"), (59_999, "0:59"), (436_000, "7:16"), (3_600_000, "1:00:00")]
+)
+def test_a_moment_of_a_recording_is_written_as_players_write_it(moment_ms: int, written: str) -> None:
+    assert clock(moment_ms) == written

@@ -28,9 +28,9 @@ from tests.unit.scorecards import (
     without_coaching,
 )
 
+from callcoach.moments import clock
 from callcoach.transcript import Utterance
 from scorecard.phrases import (
-    clock,
     duration,
     headline,
     mention_line,

@@ -1,4 +1,4 @@
-"""Moments and how long ago they are, as people write them. Pure."""
+"""Moments, how long ago they are, and where in a recording one is, as people write them. Pure."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -30,3 +30,10 @@ def age(since: datetime, now: datetime) -> str:
         if seconds >= 2 * length:
             return f"{seconds // length:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def clock(moment_ms: int) -> str:
+    """Return a moment of a recording as m:ss, or h:mm:ss from an hour on."""
+    minutes, seconds = divmod(max(moment_ms, 0) // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

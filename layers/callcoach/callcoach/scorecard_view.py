@@ -8,6 +8,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from callcoach.meanings import meaning
+from callcoach.moments import clock
 from callcoach.plain_text import base_name, printable
 from callcoach.pricing import cost_sentence
 from callcoach.published import Call, Quote, Sentiment, ShownScorecard, Speaker, Suggestion, TalkListen
@@ -103,7 +104,7 @@ def _wording(sentiment: Sentiment) -> Iterator[_Paragraph]:
         perhaps = "perhaps " if shift.strength == "possible" else ""
         turned = f"{perhaps}{shift.from_} to {shift.to}, about {meaning('about', shift.about)}"
         cause = f". {shift.cause}" if shift.cause else ""
-        yield _Paragraph(f"{_clock(shift.at_ms)} to {_clock(shift.until_ms)}  {turned}{cause}", indent=2)
+        yield _Paragraph(f"{clock(shift.at_ms)} to {clock(shift.until_ms)}  {turned}{cause}", indent=2)
         # The words that show a shift may be those that caused it.
         quotes = {quote.text: quote for quote in (*([shift.quote] if shift.quote else []), *shift.evidence)}
         for quote in sorted(quotes.values(), key=lambda quote: quote.start_ms):
@@ -149,14 +150,8 @@ def _speaker(speaker: Speaker) -> str:
 
 
 def _said(quote: Quote) -> str:
-    return f'{_clock(quote.start_ms)} {quote.side}: "{quote.text}"'
+    return f'{clock(quote.start_ms)} {quote.side}: "{quote.text}"'
 
 
 def _at(moment_ms: int | None, text: str) -> str:
-    return text if moment_ms is None else f"{_clock(moment_ms)}  {text}"
-
-
-def _clock(moment_ms: int) -> str:
-    minutes, seconds = divmod(max(moment_ms, 0) // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return text if moment_ms is None else f"{clock(moment_ms)}  {text}"
