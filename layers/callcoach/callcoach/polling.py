@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from callcoach.queues import waiting_in
+
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -40,7 +42,7 @@ def remove_messages(client: "SQSClient", queue_url: str, concerns: Concerns) -> 
                 removed.append(message["Body"])
             else:
                 others.append(message)
-        out_of_sight = _out_of_sight(client, queue_url) - len(others)
+        out_of_sight = waiting_in(client, queue_url).hidden - len(others)
     finally:
         for message in others:
             client.change_message_visibility(
@@ -72,11 +74,3 @@ def own_attributes(message: "MessageTypeDef") -> dict[str, str]:
     """Return the attributes that the sender gave a message, by name."""
     attributes = message.get("MessageAttributes", {})
     return {name: attribute.get("StringValue", "") for name, attribute in attributes.items()}
-
-
-def _out_of_sight(client: "SQSClient", queue_url: str) -> int:
-    counts = client.get_queue_attributes(
-        QueueUrl=queue_url,
-        AttributeNames=["ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"],
-    )["Attributes"]
-    return sum(map(int, counts.values()))

@@ -27,7 +27,22 @@ class Waiting(msgspec.Struct, frozen=True):
 def waiting(client: "SQSClient", queue_urls: Mapping[str, str]) -> dict[str, Waiting]:
     """Return what waits in queues, by their names."""
     with ThreadPoolExecutor(max(len(queue_urls), 1)) as pool:
-        return dict(zip(queue_urls, pool.map(lambda url: _waiting(client, url), queue_urls.values()), strict=True))
+        return dict(zip(queue_urls, pool.map(lambda url: waiting_in(client, url), queue_urls.values()), strict=True))
+
+
+def waiting_in(client: "SQSClient", queue_url: str) -> Waiting:
+    """Return what waits in a queue."""
+    answer = client.get_queue_attributes(
+        QueueUrl=queue_url,
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )
+    counts = {name: int(count) for name, count in answer["Attributes"].items()}
+    visible = counts.pop("ApproximateNumberOfMessages")
+    return Waiting(visible=visible, hidden=sum(counts.values()))
 
 
 def send(
@@ -55,17 +70,3 @@ def send(
         left.extend(failed)
         progress("recordings sent", min(number * _BATCH, len(keys)), len(keys))
     return left
-
-
-def _waiting(client: "SQSClient", url: str) -> Waiting:
-    answer = client.get_queue_attributes(
-        QueueUrl=url,
-        AttributeNames=[
-            "ApproximateNumberOfMessages",
-            "ApproximateNumberOfMessagesNotVisible",
-            "ApproximateNumberOfMessagesDelayed",
-        ],
-    )
-    counts = {name: int(count) for name, count in answer["Attributes"].items()}
-    visible = counts.pop("ApproximateNumberOfMessages")
-    return Waiting(visible=visible, hidden=sum(counts.values()))
