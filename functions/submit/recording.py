@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.errors import MessageError
 from email.header import decode_header, make_header
-from typing import Annotated
-
-import msgspec
 
 from callcoach.acceptance import media, refusal
 from callcoach.documents import KEY_LIMIT_BYTES, CallDetails, Notice, Recording, Submission, encode_key
@@ -20,53 +17,22 @@ from callcoach.resubmission import MOST_RESUBMISSIONS
 # The named groups that a key pattern may have.
 KEY_GROUPS = ("rep", "customer", "team", "call_type", "recorded_at")
 
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _BETWEEN_WORDS = re.compile(r"[\s._+-]+")
 
 
-class _Bucket(msgspec.Struct):
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
-
-
-class _Object(msgspec.Struct):
-    key: Annotated[str, msgspec.Meta(min_length=1)]
-    etag: str
-    sequencer: str
-    size: int = 0
-
-
-class _Detail(msgspec.Struct):
-    bucket: _Bucket
-    object: _Object
-    resubmissions: Annotated[int, msgspec.Meta(ge=0, le=MOST_RESUBMISSIONS)] = 0
-    quiet: bool = False
-
-
-class _ObjectCreated(msgspec.Struct):
-    """EventBridge's event "Object Created" of S3; its key is not URL-encoded."""
-
-    detail: _Detail
-
-
 def read_event(body: str) -> Drop:
-    """Read the EventBridge event in a message of RecordingsQueue, or what callcoach itself writes like it.
-
-    Raises MalformedMessage when it is neither.
-    """
-    try:
-        detail = msgspec.json.decode(body, type=_ObjectCreated).detail
-    except (msgspec.DecodeError, RecursionError) as fault:
-        raise MalformedMessage(f"not an Object Created event: {fault}") from fault
-    if len(detail.object.key.encode()) > KEY_LIMIT_BYTES:
+    """Read a message of RecordingsQueue. Raises MalformedMessage for one that S3 could not have sent, nor callcoach."""
+    dropped = Drop.from_event(body)
+    if not _BUCKET.fullmatch(dropped.bucket):
+        raise MalformedMessage("not an Object Created event: no bucket has such a name")
+    if len(dropped.recording.encode()) > KEY_LIMIT_BYTES:
         raise MalformedMessage("not an Object Created event: no object has so long a key")
-    return Drop(
-        bucket=detail.bucket.name,
-        recording=detail.object.key,
-        etag=detail.object.etag,
-        size_bytes=detail.object.size,
-        sequencer=detail.object.sequencer,
-        resubmissions=detail.resubmissions,
-        quiet=detail.quiet,
-    )
+    if not (dropped.etag and dropped.sequencer):
+        raise MalformedMessage("not an Object Created event: it does not say which content")
+    if not 0 <= dropped.resubmissions <= MOST_RESUBMISSIONS:
+        raise MalformedMessage("not an Object Created event: it was not resubmitted so often")
+    return dropped
 
 
 def require_recording(key: str, recording: Recording) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callcoach.errors import MalformedMessage
 from callcoach.idempotency import Once
 from callcoach.names import Drop, names_object, once_id, scoring_identity
 from callcoach.state import State
@@ -67,3 +68,21 @@ def test_record_is_the_one_that_powertools_writes(state: State, identity: dict[s
 )
 def test_link_to_a_recording_is_known_by_its_path(link: str | None, *, expected: bool) -> None:
     assert names_object(link, "b", "dana reyes/a.ogg") is expected
+
+
+def test_a_drop_is_read_as_it_was_written() -> None:
+    drop = Drop("bucket", "dana/é & 1.mp3", "etag", "0055", resubmissions=2, size_bytes=7, quiet=True)
+    assert Drop.from_event(drop.event) == drop
+
+
+def test_whoever_looks_for_a_recording_finds_it_in_an_event_that_says_no_more() -> None:
+    """SubmitFunction asks for more; forget has to find every message that names the recording."""
+    assert Drop.from_event('{"detail": {"bucket": {"name": "b"}, "object": {"key": "k"}}}') == Drop("b", "k")
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[]", "[" * 10_000, '{"detail": {"bucket": {"name": "b"}, "object": {"key": ""}}}']
+)
+def test_what_names_no_object_is_no_event(body: str) -> None:
+    with pytest.raises(MalformedMessage):
+        Drop.from_event(body)

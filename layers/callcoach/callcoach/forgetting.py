@@ -12,7 +12,7 @@ import msgspec
 
 from callcoach.assemblyai import AssemblyAI
 from callcoach.documents import Kind, encode_key
-from callcoach.errors import InProgress
+from callcoach.errors import InProgress, MalformedMessage
 from callcoach.names import Drop, names_object, once_id, scoring_id, scoring_identity
 from callcoach.polling import Polled, remove_messages
 from callcoach.state import State
@@ -85,26 +85,6 @@ class _Known(msgspec.Struct):
     drops: set[Drop] = msgspec.field(default_factory=set)
     transcript_ids: set[str] = msgspec.field(default_factory=set)
     rescores: set[tuple[str, str]] = msgspec.field(default_factory=set)
-
-
-class _Bucket(msgspec.Struct):
-    name: str
-
-
-class _Object(msgspec.Struct):
-    key: str
-    etag: str = ""
-    sequencer: str = ""
-
-
-class _Detail(msgspec.Struct):
-    bucket: _Bucket
-    object: _Object
-    resubmissions: int = 0
-
-
-class _ObjectCreated(msgspec.Struct):
-    detail: _Detail
 
 
 class Forgetter:
@@ -252,13 +232,11 @@ def _mentions(body: bytes | str) -> _Mentions:
 def _drops_in(body: str, call: Drop) -> list[Drop]:
     """Return what a message of RecordingsQueue says was dropped, if it was dropped under that name."""
     try:
-        detail = msgspec.json.decode(body, type=_ObjectCreated).detail
-    except (msgspec.DecodeError, RecursionError):
+        dropped = Drop.from_event(body)
+    except MalformedMessage:
         return []
-    if (detail.bucket.name, detail.object.key) != (call.bucket, call.recording):
-        return []
-    dropped = Drop(call.bucket, call.recording, detail.object.etag, detail.object.sequencer, detail.resubmissions)
-    return list(_with_repetitions(dropped))
+    is_of_call = (dropped.bucket, dropped.recording) == (call.bucket, call.recording)
+    return list(_with_repetitions(dropped)) if is_of_call else []
 
 
 def _with_repetitions(drop: Drop) -> Iterator[Drop]:

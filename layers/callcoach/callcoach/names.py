@@ -6,9 +6,34 @@ A name is a hash wherever the recording's own name would stand in it.
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+
+from callcoach.errors import MalformedMessage
+
+
+class _Bucket(msgspec.Struct):
+    name: str
+
+
+class _Object(msgspec.Struct):
+    key: Annotated[str, msgspec.Meta(min_length=1)]
+    etag: str = ""
+    sequencer: str = ""
+    size: int = 0
+
+
+class _Detail(msgspec.Struct):
+    bucket: _Bucket
+    object: _Object
+    resubmissions: int = 0
+    quiet: bool = False
+
+
+class _ObjectCreated(msgspec.Struct):
+    detail: _Detail
 
 
 class Drop(msgspec.Struct, frozen=True):
@@ -48,6 +73,26 @@ class Drop(msgspec.Struct, frozen=True):
         }
         # In ASCII: SQS refuses some of the characters that a key may have.
         return json.dumps({"source": "callcoach", "detail-type": "Object Created", "detail": detail})
+
+    @classmethod
+    def from_event(cls, body: str) -> "Drop":
+        """Read what tells of a drop: EventBridge's event "Object Created" of S3, whose key is not URL-encoded, or ours.
+
+        Raises MalformedMessage when it names no object.
+        """
+        try:
+            detail = msgspec.json.decode(body, type=_ObjectCreated).detail
+        except (msgspec.DecodeError, RecursionError) as fault:
+            raise MalformedMessage(f"not an Object Created event: {fault}") from fault
+        return cls(
+            bucket=detail.bucket.name,
+            recording=detail.object.key,
+            etag=detail.object.etag,
+            sequencer=detail.object.sequencer,
+            resubmissions=detail.resubmissions,
+            size_bytes=detail.object.size,
+            quiet=detail.quiet,
+        )
 
     @property
     def work_id(self) -> str:

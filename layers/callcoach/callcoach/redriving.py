@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from callcoach.documents import decode_key
+from callcoach.errors import MalformedMessage
+from callcoach.names import Drop
 from callcoach.polling import own_attributes, visible_messages
 
 if TYPE_CHECKING:
@@ -114,18 +116,6 @@ def chosen(letters: Sequence[DeadLetter], recordings: Collection[str]) -> list[D
     return [letter for letter in letters if not recordings or letter.recording in recordings]
 
 
-class _Object(msgspec.Struct):
-    key: str
-
-
-class _Detail(msgspec.Struct):
-    object: _Object
-
-
-class _ObjectCreated(msgspec.Struct):
-    detail: _Detail
-
-
 def _dead_letter(queue: str, message: "MessageTypeDef") -> DeadLetter:
     own = own_attributes(message)
     return DeadLetter(
@@ -142,8 +132,8 @@ def _dead_letter(queue: str, message: "MessageTypeDef") -> DeadLetter:
 def _dropped(body: str) -> str | None:
     """Return the recording that an event says was dropped; None when it is no such event."""
     try:
-        return msgspec.json.decode(body, type=_ObjectCreated).detail.object.key
-    except (msgspec.DecodeError, RecursionError):
+        return Drop.from_event(body).recording
+    except MalformedMessage:
         return None
 
 
