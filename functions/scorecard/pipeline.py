@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from itertools import count as count_from
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -31,11 +31,11 @@ from callcoach.errors import (
     TranscriptFailed,
     TransientError,
 )
-from callcoach.failures import Failures
+from callcoach.failures import Failures, failure_of
 from callcoach.idempotency import Outcome
 from callcoach.names import scoring_id
 from callcoach.notifications import Notifications
-from callcoach.observability import Stage, count, count_seconds, lines_of_stage, logger
+from callcoach.observability import Stage, count, lines_of_stage, logger
 from callcoach.operators import Operators
 from callcoach.pricing import coaching_cost
 from callcoach.queue import Message, Queue, back_off_seconds
@@ -47,6 +47,7 @@ from callcoach.storage import Documents
 from callcoach.transcript import SpeakerIdentification, Transcript, identified, storable
 from callcoach.work import GaveUp, Subject
 from scorecard.callback import Callback, read_callback
+from scorecard.counting import count_answer, count_scored
 from scorecard.earlier import (
     Earlier,
     failure_before,
@@ -82,11 +83,6 @@ MOST_UNANSWERED = 2
 
 # What is left to do after the coach's last answer.
 FINISHING_SECONDS = 30.0
-
-# A recording that was submitted so long after its drop was dropped before there was a stack, or its event was lost.
-BACKFILLED_AFTER = timedelta(days=1)
-
-_OUTCOMES = {"complete": "CallsComplete", "numbers_only": "CallsNumbersOnly", "needs_roles": "CallsNeedRoles"}
 
 
 class CallFailed(Exception):
@@ -206,7 +202,7 @@ class Scorer:
                 served=served,
             )
         except CallFailed as failed:
-            self._failed(failed)
+            self._failed(failed.submission, "transcribe", failed.fault)
             # Not remembered as done: AssemblyAI may finish after all, and its callback then finds the way open.
             self._state.give_up(callback.work_id)
         return frozenset(served)
@@ -220,22 +216,7 @@ class Scorer:
             return
         if written_scorecard(self._documents, submission) is not None:
             return
-        self._state.close_job(submission.open_job)
-        self._failures.record(
-            Failure(
-                recording=submission.recording,
-                stage="score",
-                reason=why.reason,
-                detail=why.detail,
-                next_step=why.next_step,
-                retryable=True,
-                transcript_id=submission.transcript_id,
-                etag=submission.etag,
-                sequencer=submission.sequencer,
-                quiet=submission.quiet,
-            ),
-            submission.call,
-        )
+        self._failed(submission, "score", why)
 
     def _submission(self, callback: Callback, *, looks: int) -> Submission | None:
         """Return the record of the submission that a callback is about; None when there is none to wait for.
@@ -298,7 +279,7 @@ class Scorer:
             if failed.fault.reason == DOWNLOAD_FAILED and may_resubmit(submission, datetime.now(UTC)):
                 self._resubmit(submission)
                 return identity | {"outcome": "resubmitted"}
-            self._failed(failed)
+            self._failed(failed.submission, "transcribe", failed.fault)
             return identity | {"outcome": "failed", "reason": failed.fault.reason}
         finally:
             assemblyai.close()
@@ -316,7 +297,7 @@ class Scorer:
         scorecard, report = run.earlier.scorecard, ""
         if scorecard is None:
             scorecard, report = self._score_submission(run, self._hear(run))
-            _count_scored(run, scorecard)
+            count_scored(run.submission, scorecard, is_rescore=bool(run.callback.request_id))
         if self._settings.delete_at_assemblyai and not run.earlier.transcript:
             run.assemblyai.delete_transcript(run.submission.transcript_id)
         failed_before = run.failed_before.result()
@@ -445,7 +426,7 @@ class Scorer:
         except RateLimited as fault:
             run.slots.rejected("chat", fault, model)
             raise
-        _count_answer(model, completion)
+        count_answer(model, completion)
         return completion
 
     def _transcript_and_roles(self, run: _Run, heard: _Heard) -> tuple[Transcript, RoleAssignment, bool]:
@@ -532,24 +513,9 @@ class Scorer:
         self._state.close_job(submission.open_job)
         self._recordings_queue.send(resubmission(submission), delay_seconds=RESUBMIT_DELAY_SECONDS)
 
-    def _failed(self, failed: CallFailed) -> None:
-        fault, submission = failed.fault, failed.submission
+    def _failed(self, submission: Submission, stage: Stage, why: PermanentError | GaveUp) -> None:
         self._state.close_job(submission.open_job)
-        self._failures.record(
-            Failure(
-                recording=submission.recording,
-                stage="transcribe",
-                reason=fault.reason,
-                detail=fault.detail,
-                next_step=fault.next_step,
-                retryable=fault.retryable,
-                transcript_id=submission.transcript_id,
-                etag=submission.etag,
-                sequencer=submission.sequencer,
-                quiet=submission.quiet,
-            ),
-            submission.call,
-        )
+        self._failures.record(failure_of(submission, stage, why), submission.call)
 
     def _tell_of_refused_models(self, refused: dict[str, str]) -> None:
         for model, said in refused.items():
@@ -625,43 +591,6 @@ def _why_not_rescored(callback: Callback, override: Override | None, earlier: Ea
         logger.error("no transcript is stored to score again")
         return "not_stored"
     return None
-
-
-def _count_answer(model: str, completion: Completion) -> None:
-    taken, given = completion.input_tokens, completion.output_tokens
-    cost = coaching_cost([CoachAttempt(model, "", completion.finish_reason, "", taken, given)])
-    count("InputTokens", taken or 0)
-    count("OutputTokens", given or 0)
-    count("CoachingUsd", cost.usd or 0)
-    logger.info("answered", coach_model=model, input_tokens=taken, output_tokens=given, coaching_usd=cost.usd)
-
-
-def _count_scored(run: _Run, scorecard: Scorecard) -> None:
-    """Note what a call came to, and what it took. A rescore has transcribed nothing, and nobody has waited for it."""
-    count(_OUTCOMES[scorecard.status])
-    line: dict[str, Any] = {"coach_attempts": scorecard.run.coach_attempts}
-    if not run.callback.request_id:
-        waited_seconds = seconds_since_drop(run.submission, datetime.now(UTC))
-        if waited_seconds is not None:
-            count_seconds("EndToEndSeconds", waited_seconds)
-        costs, audio_seconds = scorecard.run.cost_usd, scorecard.call.duration_seconds
-        transcription_usd = costs.transcription if costs else None
-        count_seconds("AudioSeconds", audio_seconds)
-        count("TranscriptionUsd", transcription_usd or 0)
-        line |= {
-            "end_to_end_seconds": waited_seconds,
-            "audio_seconds": audio_seconds,
-            "transcription_usd": transcription_usd,
-        }
-    logger.info("scored", status=scorecard.status, status_reason=scorecard.status_reason, **line)
-
-
-def seconds_since_drop(submission: Submission, now: datetime) -> float | None:
-    """Return how long ago a recording was dropped; None for one that had lain there before anybody waited for it."""
-    submitted_at = datetime.fromisoformat(submission.submitted_at)
-    dropped_at = datetime.fromisoformat(submission.dropped_at or submission.submitted_at)
-    is_backfill = submitted_at - dropped_at > BACKFILLED_AFTER
-    return None if is_backfill else round((now - dropped_at).total_seconds(), 3)
 
 
 def _not_identified(reason: str) -> _Speakers:

@@ -11,7 +11,7 @@ from callcoach.acceptance import is_folder
 from callcoach.assemblyai import AssemblyAI
 from callcoach.documents import Failure, Notice, Recording, Submission, encode, encode_key, is_earlier
 from callcoach.errors import JobsFull, PermanentError, RequestRefused, UnsupportedRecording
-from callcoach.failures import Failures
+from callcoach.failures import Failures, failure_of
 from callcoach.idempotency import Outcome
 from callcoach.names import Drop, names_object
 from callcoach.observability import count, lines_of_transcript, logger
@@ -117,8 +117,7 @@ class Submitter:
             return
         if recorded and is_earlier(dropped.sequencer, recorded.sequencer):
             return
-        self._state.close_job(dropped.open_job)
-        self._failed(dropped, why.reason, why.detail, next_step=why.next_step, retryable=True)
+        self._failed(dropped, why)
 
     def _submit(
         self, *, identity: dict[str, str], dropped: Drop, tried_before: bool, seconds: float, served: set[str]
@@ -128,24 +127,12 @@ class Submitter:
                 return self._submit_alone(dropped, tried_before=tried_before, served=served)
         except PermanentError as fault:
             logger.error("cannot be submitted", reason=fault.reason, sequencer=identity["sequencer"])
-            self._state.close_job(dropped.open_job)
-            self._failed(dropped, fault.reason, fault.detail, next_step=fault.next_step, retryable=fault.retryable)
+            self._failed(dropped, fault)
             return {"outcome": "failed", "reason": fault.reason}
 
-    def _failed(self, dropped: Drop, reason: str, detail: str, *, next_step: str, retryable: bool) -> None:
-        self._failures.record(
-            Failure(
-                recording=dropped.recording,
-                stage="submit",
-                reason=reason,
-                detail=detail,
-                next_step=next_step,
-                retryable=retryable,
-                etag=dropped.etag,
-                sequencer=dropped.sequencer,
-                quiet=dropped.quiet,
-            )
-        )
+    def _failed(self, dropped: Drop, why: PermanentError | GaveUp) -> None:
+        self._state.close_job(dropped.open_job)
+        self._failures.record(failure_of(dropped, "submit", why))
 
     def _submit_alone(self, dropped: Drop, *, tried_before: bool, served: set[str]) -> Outcome:
         """Submit while no other run works on this recording, or find that there is nothing to do."""

@@ -37,7 +37,17 @@ STARTS = {
     | {
         f"scorecard.{name}"
         for name in (
-            *("callback", "earlier", "handler", "overrides", "pipeline", "readiness", "replies", "scorecard"),
+            *(
+                "callback",
+                "counting",
+                "earlier",
+                "handler",
+                "overrides",
+                "pipeline",
+                "readiness",
+                "replies",
+                "scorecard",
+            ),
             *("settings", "speakers"),
         )
     },

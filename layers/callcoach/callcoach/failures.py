@@ -2,8 +2,10 @@
 
 from urllib.parse import quote
 
-from callcoach.documents import CallDetails, Failure, encode
+from callcoach.documents import CallDetails, Failure, Submission, encode
+from callcoach.errors import PermanentError
 from callcoach.meanings import meaning
+from callcoach.names import Drop
 from callcoach.notifications import (
     NOTIFICATION_VERSION,
     SUBJECT_LIMIT,
@@ -13,9 +15,26 @@ from callcoach.notifications import (
     StoredAt,
     one_sentence,
 )
-from callcoach.observability import count, logger
+from callcoach.observability import Stage, count, logger
 from callcoach.plain_text import ascii_text, base_name, clipped, printable, unicode_text, without_links, wrapped
 from callcoach.storage import Documents
+from callcoach.work import GaveUp
+
+
+def failure_of(work: Drop | Submission, stage: Stage, why: PermanentError | GaveUp) -> Failure:
+    """Return the record of what failed. work: what was dropped or submitted."""
+    return Failure(
+        recording=work.recording,
+        stage=stage,
+        reason=why.reason,
+        detail=why.detail,
+        next_step=why.next_step,
+        retryable=why.retryable,
+        transcript_id=work.transcript_id if isinstance(work, Submission) else None,
+        etag=work.etag,
+        sequencer=work.sequencer,
+        quiet=work.quiet,
+    )
 
 
 class Failures:

@@ -11,7 +11,7 @@ anything else         the invocation fails, and the message returns when its vis
 """
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
@@ -37,6 +37,7 @@ class GaveUp(msgspec.Struct, frozen=True):
     reason: str
     detail: str
     next_step: str
+    retryable: ClassVar[bool] = True
 
 
 class Subject(msgspec.Struct, frozen=True):
