@@ -291,14 +291,18 @@ def timed_rows(rows: Sequence[SentimentRow], utterances: Sequence[Utterance]) ->
         return [_row_at(row, row.start_ms, row.end_ms) for row in rows]
     spoken = _spoken_words(utterances)
     position = 0
+    until_ms: int | None = None
     timed = []
     for row in rows:
         start_ms, end_ms = row.start_ms, row.end_ms
         if row.is_timed:
-            position = bisect_left(spoken.words, end_ms or 0, key=_start_ms)
-        elif span := _place_of(row.text or "", spoken, position):
-            first, position = span
-            start_ms, end_ms = spoken.words[first].start_ms, spoken.words[position - 1].end_ms
+            until_ms = end_ms
+        else:
+            if until_ms is not None:
+                position, until_ms = bisect_left(spoken.words, until_ms, key=_start_ms), None
+            if span := _place_of(row.text or "", spoken, position):
+                first, position = span
+                start_ms, end_ms = spoken.words[first].start_ms, spoken.words[position - 1].end_ms
         timed.append(_row_at(row, start_ms, end_ms))
     return timed
 
