@@ -9,12 +9,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from callcoach.errors import SettingsError
 from callcoach.languages import base_code
+from callcoach.plain_text import single_spaced
 
 # Below this, AssemblyAI is not sure which language it heard, or heard several.
 RELIABLE_LANGUAGE_CONFIDENCE = 0.6
@@ -42,8 +43,16 @@ class _Phrases:
                 return True
         return False
 
-    def finditer(self, said: str) -> Iterable[re.Match[str]]:
-        return self._pattern.finditer(said) if self.may_be_in(said) else ()
+    def matches(self, said: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
+        """Yield where the phrases stand in several texts, each with the place of its text among them."""
+        # A line feed stands in no plain text. What is nowhere in a call need not be looked for in its utterances.
+        whole = "\n".join(said)
+        may_hold: set[int] = set()
+        for phrase in [one for one in self._least if one in whole]:
+            may_hold.update(place for place, text in enumerate(said) if phrase in text)
+        for place in sorted(may_hold):
+            for match in self._pattern.finditer(said[place]):
+                yield place, match
 
 
 class Tracker(msgspec.Struct, frozen=True, dict=True):
@@ -87,7 +96,7 @@ def plain(text: str) -> str:
     """Return text as the lists have it: compatibility forms folded, lower case, straight apostrophes, single spaces."""
     # ASCII has no other forms, and no other case than the lower one.
     folded = text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold().translate(_STRAIGHT)
-    return " ".join(folded.split())
+    return single_spaced(folded)
 
 
 def questions(text: str) -> Iterator[tuple[str, int]]:
@@ -125,19 +134,30 @@ def is_backchannel(text: str) -> bool:
     return all(word in _BACKCHANNELS for word in _WORD.findall(plain(text)))
 
 
-def mentions_in(text: str, trackers: Sequence[Tracker]) -> Iterator[tuple[str, int, int]]:
-    """Yield (tracker, word, of) for each time that a tracker's words occur.
+class WordsHeard(NamedTuple):
+    """A tracker's words in one of several texts: text is its place among these, word that of their first word in it.
 
-    word: the place, from 0, of the first of them among the `of` words of the text.
+    of: how many words the text has.
     """
-    said = plain(text)
-    words = said.count(" ") + 1
+
+    tracker: str
+    text: int
+    word: int
+    of: int
+
+
+def mentions_in(texts: Iterable[str], trackers: Sequence[Tracker]) -> Iterator[WordsHeard]:
+    """Yield each time that a tracker's words occur."""
+    said = [plain(text) for text in texts]
     for tracker in trackers:
-        counted_to = word = 0
-        for match in tracker.wanted.finditer(said):
-            word += said.count(" ", counted_to, match.start())
+        last = -1
+        counted_to = word = of = 0
+        for place, match in tracker.wanted.matches(said):
+            if place != last:
+                last, counted_to, word, of = place, 0, 0, said[place].count(" ") + 1
+            word += said[place].count(" ", counted_to, match.start())
             counted_to = match.start()
-            yield tracker.name, word, words
+            yield WordsHeard(tracker.name, place, word, of)
 
 
 def _is_question(sentence: str, *, may_invite: bool) -> bool:

@@ -613,7 +613,7 @@ def _silence(utterances: Iterable[Utterance]) -> _Measured:
 
 
 def mentions(
-    utterances: Iterable[Utterance],
+    utterances: Sequence[Utterance],
     roles: RoleAssignment,
     trackers: Sequence[Tracker],
     *,
@@ -629,11 +629,11 @@ def mentions(
         return None
     known = roles.both_sides_known
     heard: dict[tuple[str, Side], list[int]] = {}
-    for said in utterances:
+    for one in mentions_in((said.text for said in utterances), trackers):
+        said = utterances[one.text]
         side = roles.sides.get(said.speaker, "unassigned") if known else "unassigned"
-        for tracker, word, of in mentions_in(said.text, trackers):
-            at_ms = said.words[word].start_ms if len(said.words) == of else said.start_ms
-            heard.setdefault((tracker, side), []).append(at_ms)
+        at_ms = said.words[one.word].start_ms if len(said.words) == one.of else said.start_ms
+        heard.setdefault((one.tracker, side), []).append(at_ms)
     order = {tracker.name: place for place, tracker in enumerate(trackers)}
     found = [Mention(tracker, side, len(times), min(times)) for (tracker, side), times in heard.items()]
     return sorted(found, key=lambda mention: (order[mention.tracker], mention.first_ms, mention.side))

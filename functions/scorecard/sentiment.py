@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from math import exp, log
+from typing import NamedTuple
 
 import msgspec
 
-from callcoach.transcript import SentimentRow, Utterance, Word
+from callcoach.plain_text import is_single_spaced
+from callcoach.transcript import SentimentRow, Utterance
 from scorecard.metrics import share
 from scorecard.scorecard import (
     Polarity,
@@ -83,6 +85,14 @@ class SpokenWord(msgspec.Struct, frozen=True, gc=False):
     end_ms: int
 
 
+class _TimedWords(NamedTuple):
+    """The words of an utterance, and the middle of each in time, doubled. texts: where they are not in spoken."""
+
+    doubled_middles_ms: list[int]
+    texts: list[str]
+    spoken: list[SpokenWord] | None
+
+
 class PlacedRow(msgspec.Struct, frozen=True, gc=False):
     """One labelled sentence in its utterance."""
 
@@ -98,43 +108,39 @@ class Speech:
 
     def __init__(self, utterances: Sequence[Utterance]) -> None:
         self.utterances = utterances
-        self._timed: dict[int, Sequence[Word] | Sequence[SpokenWord]] = {}
+        self._timed: dict[int, _TimedWords] = {}
 
     def during(self, row: PlacedRow) -> range:
         """Return which words of its utterance a row is about: those whose middle it covers.
 
         None of more than a sentence has.
         """
-        words = self.timed(row.utterance)
-        first = bisect_left(words, 2 * row.start_ms, key=_twice_the_middle)
-        past = bisect_right(words, 2 * row.end_ms, key=_twice_the_middle)
+        middles = self.timed(row.utterance).doubled_middles_ms
+        first, past = bisect_left(middles, 2 * row.start_ms), bisect_right(middles, 2 * row.end_ms)
         return range(first, past) if past - first <= MAXIMUM_WORDS else range(0)
 
-    def timed(self, utterance: int) -> Sequence[Word] | Sequence[SpokenWord]:
-        """Return the words of an utterance: the recogniser's where they are what stands between single blanks."""
+    def timed(self, utterance: int) -> _TimedWords:
+        """Return the words of an utterance."""
         timed = self._timed.get(utterance)
         if timed is None:
-            said = self.utterances[utterance]
-            timed = said.words if _is_spaced(said) else spoken_words(said)
-            self._timed[utterance] = timed
+            timed = self._timed[utterance] = _timed_words(self.utterances[utterance])
         return timed
 
     def text(self, utterance: int, said: range) -> str:
         """Return some words of an utterance as they stand in its text."""
-        words = self.timed(utterance)[said.start : said.stop]
-        first, last = words[0], words[-1]
-        if isinstance(first, SpokenWord) and isinstance(last, SpokenWord):
-            return self.utterances[utterance].text[first.start : last.end]
-        return " ".join([word.text for word in words if isinstance(word, Word)])
+        timed = self.timed(utterance)
+        if timed.spoken is None:
+            return " ".join(timed.texts[said.start : said.stop])
+        return self.utterances[utterance].text[timed.spoken[said[0]].start : timed.spoken[said[-1]].end]
 
 
-def _twice_the_middle(word: Word | SpokenWord) -> int:
-    return word.start_ms + word.end_ms
-
-
-def _is_spaced(utterance: Utterance) -> bool:
-    words = [word.text for word in utterance.words]
-    return bool(words) and utterance.text.split() == words and " ".join(words) == utterance.text
+def _timed_words(utterance: Utterance) -> _TimedWords:
+    """Return the words: the recogniser's where they are what stands between single blanks."""
+    text, texts = utterance.text, [word.text for word in utterance.words]
+    if text and " ".join(texts) == text and text.count(" ") == len(texts) - 1 and is_single_spaced(text):
+        return _TimedWords([word.start_ms + word.end_ms for word in utterance.words], texts, None)
+    spoken = spoken_words(utterance)
+    return _TimedWords([word.start_ms + word.end_ms for word in spoken], [], spoken)
 
 
 class ShiftCandidate(msgspec.Struct, frozen=True):
@@ -320,7 +326,7 @@ def aws_style_score(placed: Iterable[PlacedRow], speech: Speech, roles: RoleAssi
         if utterance.text.strip():
             weight = tipped[index]
             polarity = 0
-            if weight and 4 * abs(weight) >= len(speech.timed(index)):
+            if weight and 4 * abs(weight) >= len(speech.timed(index).doubled_middles_ms):
                 polarity = 1 if weight > 0 else -1
             turns[roles.sides[utterance.speaker]].append(Turn(utterance.start_ms, utterance.end_ms, polarity))
     return TurnScoresBySide(

@@ -113,6 +113,17 @@ def printable(text: str, limit: int = NAME_CHARACTERS) -> str:
     return clipped(" ".join(text.split()), limit)
 
 
+def is_single_spaced(text: str) -> bool:
+    """Whether single blanks between words are all the white space that a text has. False where it cannot be printed."""
+    return text.isprintable() and "  " not in text and text == text.strip(" ")
+
+
+def single_spaced(text: str) -> str:
+    """Return text with single blanks between words as its only white space."""
+    # To cut a text into its words and join them again takes five times as long as to see that nothing would change.
+    return text if is_single_spaced(text) else " ".join(text.split())
+
+
 def words(code: str | None) -> str:
     """Return a code, such as a reason or a status, in words."""
     return (code or "").replace("_", " ")
