@@ -122,7 +122,7 @@ class _Found(NamedTuple):
     check: Check
 
 
-class _WrittenWord(NamedTuple):
+class _WrittenWord(msgspec.Struct, frozen=True, gc=False):
     start: int
     end: int
     start_ms: int
@@ -323,11 +323,21 @@ class Verifier:
         return "not_found"
 
     def _all_exact(self, quote: _Quote) -> list[_Span]:
-        return [hit for line in self._lines for hit in line.exact(quote)]
+        lines = self._holding(quote.literal, len(quote.literal))
+        return [hit for line in lines for hit in line.exact(quote)]
 
     def _all_near(self, quote: _Quote) -> list[_Span]:
-        enough = (line for line in self._lines if line.shares(quote))
-        return [near for line in enough if (near := self._near(quote, line))]
+        """Look closer where enough of the content of a quote stands."""
+        enough = -(-len(quote.content) * _CANDIDATE_CONTENT_PERCENT // 100)
+        lines = self._holding(quote.literal, enough - len(quote.content) + len(quote.literal))
+        likely = (line for line in lines if len(quote.content.intersection(line.keys)) >= enough)
+        return [near for line in likely if (near := self._near(quote, line))]
+
+    def _holding(self, keys: Iterable[str], at_least: int) -> list["_Line"]:
+        """Return the lines whose folded text holds at least so many of the keys."""
+        texts = [line.folded for line in self._lines]
+        held = Counter(place for key in keys for place, text in enumerate(texts) if key in text)
+        return [line for line in self._lines if held[line.number] >= at_least]
 
     @staticmethod
     def _unless_negated(hits: Iterable[_Span], check: Check) -> _Found | DropReason:
@@ -388,14 +398,6 @@ class _Line:
             if key not in said:
                 return []
         return [_Span(self, place, place + len(quote.keys) - 1) for place in _places(quote.keys, self.keys)]
-
-    def shares(self, quote: _Quote) -> bool:
-        """Whether enough of the content of a quote stands here to look closer."""
-        enough = len(quote.content) * _CANDIDATE_CONTENT_PERCENT
-        literal = sum(key in self.folded for key in quote.literal)
-        if (len(quote.content) - len(quote.literal) + literal) * 100 < enough:
-            return False
-        return len(quote.content.intersection(self.keys)) * 100 >= enough
 
     def in_order(self, parts: Sequence[list[str]], max_gap: int) -> Iterator[tuple[_Span, list[tuple[int, int]]]]:
         """Yield where the parts stand one after the other, and the gaps [first, last) between them."""
@@ -563,7 +565,8 @@ def _written_words(utterance: Utterance) -> list[_WrittenWord]:
     offset = 0
     for word in utterance.words:
         at = text.find(word.text, offset)
-        if at < 0 or any(map(str.isalnum, text[offset:at])):
+        between = text[offset:at]
+        if at < 0 or (between != " " and any(map(str.isalnum, between))):
             break
         offset = at + len(word.text)
         words.append(_WrittenWord(at, offset, word.start_ms, word.end_ms))
@@ -584,6 +587,8 @@ def _written_words(utterance: Utterance) -> list[_WrittenWord]:
 
 def _length_in_words(text: str) -> float:
     """Return the words of a text; two characters of a script without spaces count as one."""
+    if text.isascii():
+        return len(text.split())
     return sum(0.5 if UNSPACED.match(word) else 1 for word in WRITTEN_WORD.findall(text))
 
 

@@ -6,8 +6,9 @@ Two wordings of the same speech give the same keys: "we can't pay $1,500" and "W
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from operator import eq
 from pathlib import Path
 
 import msgspec
@@ -30,8 +31,10 @@ _APOSTROPHES = dict.fromkeys("'`\u2018\u2019\u02bc\u2032", "'")
 _TAG = re.compile(r"\[[^\[\]]{0,60}\]|<[^<>]{0,60}>")
 _WORD = r"[a-z][a-z0-9]*(?:'[a-z0-9]+)*"
 _PLAIN = re.compile(rf"\d+(?:[.,:]\d+)*|{_WORD}|%|{_UNSPACED_SIGN}")
+# What begins with another letter than a or p is a word and nothing else, which is quickest to see.
 _ENGLISH = re.compile(
-    r"(?:(?<![a-z0-9])-)?(?P<number>\d+(?:[.,:]\d+)*|(?<![a-z0-9.])\.\d+)(?P<suffix>[a-z]*)"
+    r"[b-oq-z][a-z0-9]*(?:'[a-z0-9]+)*"
+    r"|(?:(?<![a-z0-9])-)?(?P<number>\d+(?:[.,:]\d+)*|(?<![a-z0-9.])\.\d+)(?P<suffix>[a-z]*)"
     rf"|(?P<noon>[ap])\.\s?m(?![a-z])|'(?:cause|em|til)(?![a-z])|per cent(?![a-z])|{_WORD}|[%&]|{_UNSPACED_SIGN}"
 )
 _MAX_REPEATED_TOKENS = 3
@@ -81,6 +84,8 @@ class Language(msgspec.Struct, frozen=True):
 
 
 _ENGLISH_TABLES = msgspec.convert(_TABLES["en"], _English)
+# Words without an apostrophe that are not compared as they stand.
+_OTHERWISE_COMPARED = _ENGLISH_TABLES.dropped | _ENGLISH_TABLES.spellings.keys()
 # What other characters may stand for: 's, n't, %, a.m. and the like.
 _SHORT_FOR = frozenset(
     " ".join((*_ENGLISH_TABLES.contractions.values(), *_ENGLISH_TABLES.spellings.values())).split()
@@ -197,8 +202,11 @@ def _english_words(folded: str, shape: str) -> list[Token]:
     for match in _ENGLISH.finditer(shape):
         start, end = match.span()
         if match.lastgroup is None:
-            for key in _keys_of(folded[start:end]):
-                words.append(Token(key, start, end))  # noqa: PERF401 - most words have one
+            word = folded[start:end]
+            if "'" in word or word in _OTHERWISE_COMPARED:
+                words += [Token(key, start, end) for key in _keys_of(word)]
+            else:
+                words.append(Token(word, start, end))
         elif match["noon"]:
             words.append(Token(f"{match['noon']}m", start, end))
         else:
@@ -208,12 +216,8 @@ def _english_words(folded: str, shape: str) -> list[Token]:
 
 def _keys_of(word: str) -> Sequence[str]:
     """Return what a word counts as: nothing, itself, or what it is short for."""
-    tables = _ENGLISH_TABLES
-    if word in tables.dropped:
-        return ()
-    if "'" not in word and word not in tables.spellings:
-        return (word,)
-    return [key for key in _expanded(word) if key not in tables.dropped]
+    dropped = _ENGLISH_TABLES.dropped
+    return () if word in dropped else [key for key in _expanded(word) if key not in dropped]
 
 
 def _expanded(word: str) -> list[str]:
@@ -275,8 +279,11 @@ def _run_on(left: Token, right: Token, shape: str) -> bool:
     return between.isspace() or not between or (between == "-" and left.key.isalpha())
 
 
-def _without_repeats(tokens: Iterable[Token]) -> list[Token]:
+def _without_repeats(tokens: list[Token]) -> list[Token]:
     """Let the first of a stutter's words stand for all of it; a number that is said twice may be two."""
+    said = [token.key for token in tokens]
+    if not any(any(map(eq, said, said[width:])) for width in range(1, _MAX_REPEATED_TOKENS + 1)):
+        return tokens
     kept: list[Token] = []
     keys: list[str] = []
     for token in tokens:
