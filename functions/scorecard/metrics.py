@@ -214,6 +214,8 @@ def speaker_table(utterances: Sequence[Utterance], roles: RoleAssignment, *, spa
 def unassigned_share(utterances: Sequence[Utterance], roles: RoleAssignment) -> float | None:
     """Return the part of all speech that belongs to neither side."""
     neither = _side_intervals(utterances, roles, "unassigned")
+    if not neither:
+        return 0.0 if any(utterance.end_ms > utterance.start_ms for utterance in utterances) else None
     speech_ms = union_ms((utterance.start_ms, utterance.end_ms) for utterance in utterances)
     return share(union_ms(neither), speech_ms)
 
@@ -662,7 +664,8 @@ def notices(
 
 
 def _third_speakers(utterances: Sequence[Utterance], roles: RoleAssignment) -> list[Notice]:
-    labels = [row.label for row in speaker_table(utterances, roles) if row.role == "unassigned" and row.utterances]
+    heard = dict.fromkeys(said.speaker for said in utterances)
+    labels = [label for label, side in roles.sides.items() if side == "unassigned" and label in heard]
     if not labels:
         return []
     whole = unassigned_share(utterances, roles) or 0

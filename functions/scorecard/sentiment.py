@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from math import exp, log
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -270,6 +271,11 @@ def place_rows(rows: Iterable[SentimentRow], utterances: Sequence[Utterance]) ->
         first, past = bisect_right(ends, start_ms), bisect_left(starts, end_ms)
         if past - first > MAXIMUM_UTTERANCES:
             continue
+        nearest = extents[first] if first < past else None
+        if nearest and nearest.start_ms <= start_ms and end_ms <= nearest.end_ms:
+            # Nothing overlaps a row more than what is said around all of it.
+            placed.append(PlacedRow(start_ms, end_ms, label, row.confidence or 0.0, nearest.utterance))
+            continue
         best_ms, best = 0, -1
         for extent in extents[first:past]:
             overlap_ms = min(end_ms, extent.end_ms) - max(start_ms, extent.start_ms)
@@ -279,7 +285,7 @@ def place_rows(rows: Iterable[SentimentRow], utterances: Sequence[Utterance]) ->
                 break
         if best_ms >= MINIMUM_OVERLAP * (end_ms - start_ms):
             placed.append(PlacedRow(start_ms, end_ms, label, row.confidence or 0.0, best))
-    return sorted(placed, key=lambda row: (row.start_ms, row.end_ms, row.label, row.confidence))
+    return sorted(placed, key=attrgetter("start_ms", "end_ms", "label", "confidence"))
 
 
 def _undominated(utterances: Sequence[Utterance]) -> list[_Extent]:
@@ -296,12 +302,11 @@ def _undominated(utterances: Sequence[Utterance]) -> list[_Extent]:
 
 
 def _counts(rows: Sequence[PlacedRow]) -> SentimentCounts:
-    number: Counter[int] = Counter()
-    time_ms: Counter[int] = Counter()
+    number, time_ms = {-1: 0, 0: 0, 1: 0}, {-1: 0, 0: 0, 1: 0}
     for row in rows:
         number[row.label] += 1
         time_ms[row.label] += row.end_ms - row.start_ms
-    whole_ms = time_ms.total()
+    whole_ms = sum(time_ms.values())
     return SentimentCounts(
         positive=number[1],
         neutral=number[0],
@@ -384,7 +389,8 @@ def usable_rows(rows: Iterable[PlacedRow], speech: Speech) -> list[PlacedRow]:
         if len(said) <= 3:
             continue
         text = speech.text(row.utterance, said).casefold()
-        if all(token[0] in _COURTESY_WORDS for token in _TOKEN.finditer(text)):
+        first = _TOKEN.search(text)
+        if first is None or (first[0] in _COURTESY_WORDS and _COURTESY_WORDS.issuperset(_TOKEN.findall(text))):
             continue
         at_an_end = row.start_ms < first_ms + _COURTESY_MS or row.start_ms >= last_ms - _COURTESY_MS
         if at_an_end and _COURTESY_PHRASES.search(" ".join(_TOKEN.findall(text))):
