@@ -98,7 +98,8 @@ def text_signals(
         )
         if min(abs(first_margin), abs(later_margin)) >= CLEAR_MARGIN and (first_margin > 0) != (later_margin > 0):
             reasons.append("labels_may_switch")
-    answered = sum(bool(_ANSWERED_QUESTION.search(utterance.text)) for utterance in said)
+    asking = [utterance.text for utterance in said if "?" in utterance.text]
+    answered = sum(bool(_ANSWERED_QUESTION.search(text)) for text in asking)
     if answered >= MERGED_UTTERANCES and answered >= MERGED_SHARE * len(said):
         reasons.append("merged_speakers")
     # A channel is one side's, whatever is said on it.

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -270,15 +270,11 @@ class _TokensOf(dict[str, list[str]]):
 
 
 class _Spoken(NamedTuple):
-    """All words of a call in order of time, the index of each one's utterance, and what cuts those asked about."""
+    """All words of a call in order of time, the index of each one's utterance, and what of them is compared."""
 
     words: list[Word]
     utterances: list[int]
     tokens_of: _TokensOf
-
-    def tokens(self, at: int) -> list[str]:
-        """Return what of a word is compared."""
-        return self.tokens_of[self.words[at].text]
 
 
 def timed_rows(rows: Sequence[SentimentRow], utterances: Sequence[Utterance]) -> list[SentimentRow]:
@@ -345,7 +341,7 @@ def _place_of(text: str, spoken: _Spoken, position: int) -> tuple[int, int] | No
     enough = max(_SHARED_WORDS * tokens.total(), 1)
     ahead = range(position, min(position + _REACH_WORDS, len(spoken.words)))
     behind = range(min(position, len(spoken.words)) - 1, max(position - _REACH_WORDS, 0) - 1, -1)
-    for near in (*ahead, *behind):
+    for near in chain(ahead, behind):
         if _shared(tokens, spoken, near)[0] >= enough:
             # The place may begin a few words before or after the first start that holds enough.
             slack = min(tokens.total() - int(enough) + 1, _REACH_WORDS)
@@ -357,16 +353,17 @@ def _place_of(text: str, spoken: _Spoken, position: int) -> tuple[int, int] | No
 
 def _shared(tokens: Counter[str], spoken: _Spoken, first: int) -> tuple[int, int]:
     """Return how many of the tokens are said from there on in the same utterance, and where the last of them ends."""
-    if tokens.keys().isdisjoint(spoken.tokens(first)):
+    words, utterances, tokens_of = spoken
+    if tokens.keys().isdisjoint(tokens_of[words[first].text]):
         return 0, first
-    missing = Counter(tokens)
+    missing = dict(tokens)
     shared, past, left = 0, first, tokens.total()
-    for at in range(first, len(spoken.words)):
-        if left <= 0 or spoken.utterances[at] != spoken.utterances[first]:
+    for at in range(first, len(words)):
+        if left <= 0 or utterances[at] != utterances[first]:
             break
-        for token in spoken.tokens(at):
+        for token in tokens_of[words[at].text]:
             left -= 1
-            if missing[token] > 0:
+            if missing.get(token, 0) > 0:
                 missing[token] -= 1
                 shared, past = shared + 1, at + 1
     return shared, past
