@@ -1,6 +1,5 @@
 """The e-mail about a call: plain text that holds everything a manager acts on. Pure."""
 
-import re
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -33,6 +32,7 @@ from scorecard.phrases import (
     suggestion_number,
     talk_band,
     talk_line,
+    unbroken,
     wording_sentence,
     words_for,
 )
@@ -50,9 +50,6 @@ _LINK_CHARACTERS = 450
 # What leaves room in a subject for the number.
 _SUBJECT_NAME_CHARACTERS = 40
 _SUBJECT_WHO_CHARACTERS = 50
-
-# No line ends between a number and its unit.
-_UNIT = re.compile(r"(\d) (h|min|s|ms)\b")
 
 _UNCOACHABLE = frozenset(("too_short", "one_side_only", "poor_transcript", "too_long_for_coach", "not_a_sales_call"))
 
@@ -180,7 +177,7 @@ def _quoted(text: str, limit: int) -> str:
 
 
 def _fill(text: str, first: str = "", rest: str = "", *, limit: int = 240) -> str:
-    return wrapped(_UNIT.sub("\\1\x1f\\2", _short(text, limit)), MAIL_COLUMNS, first, rest).replace("\x1f", " ")
+    return wrapped(unbroken(_short(text, limit), "\x1f"), MAIL_COLUMNS, first, rest).replace("\x1f", " ")
 
 
 def _short(text: str, limit: int) -> str:

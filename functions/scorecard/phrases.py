@@ -1,5 +1,6 @@
 """The words for a scorecard's numbers and codes, which the page and the e-mail share. Pure."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -36,6 +37,7 @@ _WORDS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("phra
 
 _VERDICTS = {"below": "below", "in_band": "within", "above": "above"}
 _PER_MINUTE = " per minute"
+_UNIT = re.compile(r"(\d) (h|min|s|ms)\b")
 _BY_SIDE = {"rep": " by the rep", "customer": " by the customer", "unassigned": ""}
 
 
@@ -75,6 +77,11 @@ def duration(duration_ms: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def unbroken(text: str, blank: str = "\u00a0") -> str:
+    """Return text in which no line ends between a number and its unit. blank: what stands between them."""
+    return _UNIT.sub(f"\\1{blank}\\2", text)
 
 
 def call_length(scorecard: Scorecard) -> str:

@@ -48,6 +48,7 @@ from scorecard.phrases import (
     suggestion_number,
     talk_band,
     talk_sentence,
+    unbroken,
     unknowns,
     wording_sentence,
     words_for,
@@ -401,6 +402,7 @@ def template() -> "jinja2.Template":
         suggestion_moment_ms=suggestion_moment_ms,
         talk_band=talk_band,
         wording_sentence=wording_sentence,
+        unbroken=unbroken,
         words_for=lambda code, kind: words_for(kind, code),
         meaning=lambda code, kind: meaning(kind, code),
     )

@@ -556,3 +556,11 @@ def test_what_is_not_known_is_grouped_by_its_reason() -> None:
 @given(st.text(min_size=1, max_size=20))
 def test_code_without_words_is_shown_as_it_is(code: str) -> None:
     assert words_for("behaviour", f"new_{code}") == f"new_{code}".replace("_", " ")
+
+
+def test_number_and_unit_stay_on_one_line() -> None:
+    """On a telephone the tiles and the table are narrow."""
+    page = render_report(example_scorecard(), example_transcript())
+    tiles = page.partition('<ul class="tiles">')[2].partition("</details>")[0]
+    assert "3\u00a0min 34\u00a0s" in tiles
+    assert not re.search(r"\d (h|min|s|ms)\b", re.sub("<p.*</p>", "", tiles))

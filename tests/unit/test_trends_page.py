@@ -142,7 +142,7 @@ def test_what_was_not_coached_is_counted(tmp_path: Path) -> None:
     page = page_of(cards, tmp_path)
 
     assert page.calls == 4
-    assert page.uncoached == [("needs review", 1), ("too short", 1)]
+    assert page.uncoached == [("it is in doubt who is who", 1), ("the call is too short to coach", 1)]
 
 
 def test_who_has_no_coached_call_has_a_page_that_says_so(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_who_has_no_coached_call_has_a_page_that_says_so(tmp_path: Path) -> None
         card |= {"status": "numbers_only", "status_reason": "too_short"}
     page = page_of(cards, tmp_path)
 
-    assert (page.calls, page.sections, page.uncoached) == (0, [], [("too short", 2)])
+    assert (page.calls, page.sections, page.uncoached) == (0, [], [("the call is too short to coach", 2)])
 
 
 class _Tags(HTMLParser):

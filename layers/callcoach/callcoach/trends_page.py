@@ -16,6 +16,7 @@ from typing import Any
 import jinja2
 import msgspec
 
+from callcoach.meanings import meaning
 from callcoach.plain_text import base_name, how_many, printable, words
 
 Row = dict[str, Any]
@@ -216,7 +217,7 @@ def _page(kind: str, who: str, rows: dict[str, list[Row]]) -> Page:
     calls = {row["recording"]: row["recorded_at"] for row in rows["numbers"]}
     uncoached: dict[str, int] = defaultdict(int)
     for row in rows["uncoached"]:
-        uncoached[words(row["reason"])] += row["calls"]
+        uncoached[meaning("status_reason", row["reason"])] += row["calls"]
     by_type = {question: _grouped(of, "call_type") for question, of in rows.items()}
     sections, changes = [], _changes(rows["breaks"])
     if calls:
