@@ -109,4 +109,8 @@ def _pairs(texts: list[str]) -> dict[str, str]:
 
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT / "functions"), str(ROOT / "layers" / "callcoach")]
-    sys.exit(main(sys.argv[1:]))
+    exit_code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All has been stopped. To give back by pieces what was imported takes a second or two.
+    os._exit(exit_code)

@@ -31,10 +31,9 @@ def test_a_folded_text_stays_in_its_column() -> None:
     ]
 
 
-def test_in_a_narrow_terminal_the_text_stands_below() -> None:
+def test_in_a_narrow_terminal_a_text_that_does_not_fit_stands_below() -> None:
     assert ROWS.lines(60) == [
-        "ok stack",
-        "    found",
+        "ok           stack                found",
         "problem cost cap",
         "    by cost_cap since Monday, and as long as the month lasts",
         "    -> python -m callcoach resume --stack callcoach-b",

@@ -7,7 +7,7 @@ import msgspec
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-# A text that has less room beside its words stands below them.
+# A text that has less room beside its words, and does not fit there, stands below them.
 _ROOM_COLUMNS = 40
 _INDENT = "    "
 
@@ -41,7 +41,8 @@ class Rows(msgspec.Struct, frozen=True):
         lines = []
         for row in self.rows:
             words = "".join(f"{cell:<{column}} " for cell, column in zip(row.cells, columns, strict=True))
-            if width - beside >= _ROOM_COLUMNS:
+            fits = not row.below and beside + len(row.text) <= width
+            if fits or width - beside >= _ROOM_COLUMNS:
                 lines += _filled(row.text, width, words, " " * beside)
                 lines += _filled(row.below, width, " " * beside, " " * beside)
             else:
