@@ -90,7 +90,7 @@ def test_a_failure_is_told_with_its_reason_in_words(stack: Stack, queue: str) ->
     notification = told(stack, queue)
 
     assert (notification["status"], notification["reason"]) == ("failed", "not_a_recording")
-    assert notification["headline"].startswith("No call review: neither the name (.txt) nor the type")
+    assert notification["headline"] == "No call review: it is no audio or video file."
     assert notification["call"]["recording"] == key
     assert (notification["scorecard"], notification["report"]) == (None, None)
     assert is_stored(stack, notification["failure"])
