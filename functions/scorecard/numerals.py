@@ -61,15 +61,18 @@ def may_hold_number(text: str) -> bool:
     return not text.isascii() or not _ASCII_STARTS.isdisjoint(_ASCII_WORD.findall(text.lower()))
 
 
-def may_begin_number(key: str) -> bool:
-    """Whether read_number is worth asking where a token of that key stands."""
-    return key in _STARTS or key.startswith("#")
+def number_starts(keys: Sequence[str]) -> list[int]:
+    """Return where read_number is worth asking among the keys of some tokens; "a" begins a number before a scale only."""
+    return [
+        at
+        for at, key in enumerate(keys)
+        if key.startswith("#")
+        or (key in _STARTS and (key != "a" or not _SCALES.keys().isdisjoint(keys[at + 1 : at + 2])))
+    ]
 
 
 def read_number(keys: Sequence[str], at: int, end: int) -> tuple[str, int] | None:
     """Return the key of the number that begins at keys[at], and how many of keys[:end] it takes."""
-    if not may_begin_number(keys[at]):
-        return None
     first = at
     negative = keys[at] in ("minus", "negative")
     if negative or (keys[at] == "a" and at + 1 < end and keys[at + 1] in _SCALES):

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from callcoach.languages import base_code
-from scorecard.numerals import may_begin_number, numeral_key, read_number, written_number_key
+from scorecard.numerals import number_starts, numeral_key, read_number, written_number_key
 
 _TABLES = tomllib.loads(Path(__file__).with_name("tokens.toml").read_text("utf-8"))
 
@@ -253,10 +253,10 @@ def _numeral(match: re.Match[str]) -> Iterator[Token]:
 
 def _with_numbers(words: list[Token], shape: str) -> list[Token]:
     """Join the words of each number; a year or a time is said as two, a telephone number digit by digit."""
-    starts = [place for place, word in enumerate(words) if may_begin_number(word.key)]
+    keys = [word.key for word in words]
+    starts = number_starts(keys)
     if not starts:
         return words
-    keys = [word.key for word in words]
     joined: list[Token] = []
     at = reach = 0
     for start in starts:
@@ -279,10 +279,15 @@ def _run_on(left: Token, right: Token, shape: str) -> bool:
     return between.isspace() or not between or (between == "-" and left.key.isalpha())
 
 
+def _has_repeats(keys: Sequence[str]) -> bool:
+    """Whether any words are said twice in immediate succession."""
+    widths = range(1, _MAX_REPEATED_TOKENS + 1)
+    return any(b"\1" * width in bytes(map(eq, keys, keys[width:])) for width in widths)
+
+
 def _without_repeats(tokens: list[Token]) -> list[Token]:
     """Let the first of a stutter's words stand for all of it; a number that is said twice may be two."""
-    said = [token.key for token in tokens]
-    if not any(any(map(eq, said, said[width:])) for width in range(1, _MAX_REPEATED_TOKENS + 1)):
+    if not _has_repeats([token.key for token in tokens]):
         return tokens
     kept: list[Token] = []
     keys: list[str] = []

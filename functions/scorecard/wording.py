@@ -52,6 +52,8 @@ _LINK = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://|\bmailto:|\bwww\.|(?<![\w.+-])[\w.+-]+@[\w-]|(?<![\w.-])[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}",
     re.IGNORECASE,
 )
+# One of these stands in every link, and in few sentences.
+_OF_LINKS = re.compile(r"[@:]|\.(?:\w|(?<=[wW]\.))")
 _PHONE = re.compile(r"(?<![\w.,])(?:\+|00)?\(?\d[\d ()./-]{5,40}\d(?!\w)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d\d?[./]\d\d?[./]\d{4}")
 _PHONE_DIGITS = 7
@@ -117,7 +119,7 @@ def numbers(text: str, language: Language) -> list[Number]:
 
 def has_link(text: str) -> bool:
     """Whether a text holds an address of the web or of mail, or a telephone number."""
-    if _LINK.search(text):
+    if _OF_LINKS.search(text) and _LINK.search(text):
         return True
     return any(_is_phone(found[0]) for found in _PHONE.finditer(text))
 
