@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from functools import cached_property
-from itertools import groupby
+from itertools import accumulate, chain, groupby
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
@@ -157,6 +157,7 @@ class Verifier:
         self._rules = language_rules(language)
         self._lines = [_Line(number, utterance, self._rules) for number, utterance in enumerate(utterances)]
         self._sides = roles.sides
+        self._numbers_by_key: dict[str, list[int]] = {}
         self._found: dict[tuple[Claim, DemandedSide | None], _Found | DropReason] = {}
         self._outcomes: Counter[Check] = Counter()
         self._dropped: Counter[str] = Counter()
@@ -335,9 +336,27 @@ class Verifier:
 
     def _holding(self, keys: Iterable[str], at_least: int) -> list["_Line"]:
         """Return the lines whose folded text holds at least so many of the keys."""
-        texts = [line.folded for line in self._lines]
-        held = Counter(place for key in keys for place, text in enumerate(texts) if key in text)
+        held = Counter(chain.from_iterable(map(self._numbers_with, keys)))
         return [line for line in self._lines if held[line.number] >= at_least]
+
+    def _numbers_with(self, key: str) -> list[int]:
+        """Return which lines' folded text holds a key."""
+        numbers = self._numbers_by_key.get(key)
+        if numbers is None:
+            numbers = self._numbers_by_key[key] = []
+            whole, starts = self._folded
+            at = whole.find(key)
+            while at >= 0:
+                number = bisect_right(starts, at) - 1
+                numbers.append(number)
+                at = whole.find(key, starts[number + 1])
+        return numbers
+
+    @cached_property
+    def _folded(self) -> tuple[str, list[int]]:
+        """The folded text of all lines, a line feed after each, and where each begins; and then where it all ends."""
+        texts = [f"{line.folded}\n" for line in self._lines]
+        return "".join(texts), list(accumulate(map(len, texts), initial=0))
 
     @staticmethod
     def _unless_negated(hits: Iterable[_Span], check: Check) -> _Found | DropReason:

@@ -62,7 +62,7 @@ def may_hold_number(text: str) -> bool:
 
 
 def number_starts(keys: Sequence[str]) -> list[int]:
-    """Return where read_number is worth asking among the keys of some tokens; "a" begins a number before a scale only."""
+    """Return where read_number is worth asking among the keys of some tokens: at an "a" only where a scale follows."""
     return [
         at
         for at, key in enumerate(keys)

@@ -80,7 +80,9 @@ class Language(msgspec.Struct, frozen=True):
 
     def is_critical(self, key: str) -> bool:
         """Whether another sentence would be meant with this token or without it."""
-        return key in self.negations or key in self.quantities or any(character.isdigit() for character in key)
+        if key in self.negations or key in self.quantities:
+            return True
+        return not key.isalpha() and any(character.isdigit() for character in key)
 
 
 _ENGLISH_TABLES = msgspec.convert(_TABLES["en"], _English)
