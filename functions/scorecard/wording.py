@@ -44,7 +44,10 @@ _CUE = re.compile(rf"(?:{'|'.join(_WORDING['suggestion']['cues'])})\b", re.IGNOR
 _ASKING = re.compile(rf"(?:{'|'.join(_WORDING['suggestion']['asking'])})\b", re.IGNORECASE)
 _NO_VERB = frozenset(_WORDING["suggestion"]["no_verb"])
 
-_SENTENCE = re.compile(rf".*?(?:(?<![.!?])[.!?]+[\"'”’)]*(?=\s)|[{OTHER_SENTENCE_ENDS}]+[\"'”’」』)]*|$)", re.DOTALL)
+_SENTENCE = re.compile(
+    rf"(?:[^.!?{OTHER_SENTENCE_ENDS}]++|[.!?])*?"
+    rf"(?:(?<![.!?])[.!?]+[\"'”’)]*(?=\s)|[{OTHER_SENTENCE_ENDS}]+[\"'”’」』)]*|$)"
+)
 _ENDED = re.compile(rf"[.!?{OTHER_SENTENCE_ENDS}][\"'”’»」』)]*\Z")
 _ENDS_IN_CHINESE_OR_JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff][」』)]*\Z")
 _QUOTED = re.compile(r"[\"“][^\"“”]*[\"”]")
