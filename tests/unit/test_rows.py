@@ -36,8 +36,7 @@ def test_in_a_narrow_terminal_a_text_that_does_not_fit_stands_below() -> None:
         "ok           stack                found",
         "problem cost cap",
         "    by cost_cap since Monday, and as long as the month lasts",
-        "    -> python -m callcoach resume --stack callcoach-b",
-        "    --region eu-west-1 goes on",
+        f"    -> {COMMAND} goes on",
     ]
 
 

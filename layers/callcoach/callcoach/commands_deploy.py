@@ -10,7 +10,7 @@ import click
 
 from callcoach.aws_clients import AWS_CONFIG, S3_CONFIG
 from callcoach.commands_doctor import http_session
-from callcoach.deployed import Address, dry_run_option, err, out, telling_progress
+from callcoach.deployed import Address, dry_run_option, err, out, tell, telling_progress
 from callcoach.deploying import (
     Plan,
     as_deployed,
@@ -234,7 +234,7 @@ def _show(looks: Mapping[str, Look]) -> None:
     """Print what is found, and end if a deployment would come to nothing."""
     with telling_progress() as progress:
         checks = checked(looks, progress)
-    out.print(checks_view(checks))
+    tell(checks_view(checks))
     if problems := counted(checks)["problem"]:
         raise click.ClickException(f"{how_many(problems, 'problem')}. Nothing was deployed.")
 

@@ -244,6 +244,11 @@ def skipped_lines(skipped: Mapping[str, str]) -> list[str]:
     ]
 
 
+def tell(text: RenderableType) -> None:
+    """Print what somebody asked for, folded where somebody sees it, and never cut."""
+    (out if out.is_terminal else _plain_out).print(text, soft_wrap=isinstance(text, str), crop=False)
+
+
 def printing(command: Callable[..., Answer]) -> Callable[..., None]:
     """Let a command print what it returns, for people or as one line of JSON."""
 
@@ -254,7 +259,7 @@ def printing(command: Callable[..., Answer]) -> Callable[..., None]:
         if as_json:
             click.echo(msgspec.json.encode(answer.document))
         else:
-            (out if out.is_terminal else _plain_out).print(answer.text, soft_wrap=isinstance(answer.text, str))
+            tell(answer.text)
         if answer.not_done:
             click.ClickException(answer.not_done).show()
             click.get_current_context().exit(answer.exit_code)

@@ -13,7 +13,7 @@ _INDENT = "    "
 
 
 class Row(msgspec.Struct, frozen=True):
-    """Some words, one in each column, and the text that they are about. below: what belongs under the text."""
+    """Some words, one in each column, and the text that they are about. below: what to do, on a line of its own."""
 
     cells: tuple[str, ...]
     text: str
@@ -23,14 +23,15 @@ class Row(msgspec.Struct, frozen=True):
 class Rows(msgspec.Struct, frozen=True):
     """Rows one under the other. columns: how wide each word's column is at least.
 
-    A text is cut at blanks alone, so that a command or an address in it can be copied.
+    A text is cut at blanks alone, so that an address in it can be copied. What to do is left to the terminal to fold:
+    the commands in it can be copied too.
     """
 
     rows: Sequence[Row]
     columns: tuple[int, ...]
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        yield Text("\n".join(self.lines(options.max_width)), overflow="fold")
+        yield Text("\n".join(self.lines(options.max_width)), no_wrap=True, overflow="ignore")
 
     def lines(self, width: int) -> list[str]:
         """Return all lines, of so many columns."""
@@ -43,11 +44,12 @@ class Rows(msgspec.Struct, frozen=True):
             words = "".join(f"{cell:<{column}} " for cell, column in zip(row.cells, columns, strict=True))
             fits = not row.below and beside + len(row.text) <= width
             if fits or width - beside >= _ROOM_COLUMNS:
-                lines += _filled(row.text, width, words, " " * beside)
-                lines += _filled(row.below, width, " " * beside, " " * beside)
+                indent = " " * beside
+                lines += _filled(row.text, width, words, indent)
             else:
-                lines += _filled(" ".join(row.cells), width, "", _INDENT)
-                lines += [line for text in (row.text, row.below) for line in _filled(text, width, _INDENT, _INDENT)]
+                indent = _INDENT
+                lines += [*_filled(" ".join(row.cells), width, "", indent), *_filled(row.text, width, indent, indent)]
+            lines += [indent + row.below] if row.below else []
         return lines
 
 
