@@ -12,6 +12,7 @@ from callcoach.plain_text import (
     clipped,
     columns,
     printable,
+    single_spaced,
     unicode_text,
     without_links,
     wrapped,
@@ -41,6 +42,11 @@ def test_any_text_becomes_printable_ascii_on_one_line(text: str) -> None:
 )
 def test_ascii_keeps_what_it_can(text: str, plain: str) -> None:
     assert ascii_text(text) == plain
+
+
+@given(st.text(st.sampled_from(" \t\n\x1c\x85\u00a0\u2003\u3000ab") | st.characters()))
+def test_nothing_but_white_space_changes_where_single_blanks_are_to_be(text: str) -> None:
+    assert single_spaced(text) == " ".join(text.split())
 
 
 @given(st.text())
