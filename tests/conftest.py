@@ -12,5 +12,6 @@ JSONFileLoader.load_file = lambda _, path: _read(path)  # type: ignore[assignmen
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return how many processes test: twice as many as there are cores, because many tests wait."""
-    return 2 * (os.cpu_count() or 1)
+    """Return how many processes test: half as many again as there are cores, because many tests wait."""
+    cores = os.cpu_count() or 1
+    return cores + (cores + 1) // 2
