@@ -7,6 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.sns.models import sns_backends
 from tests.integration.test_sandbox_account import error_code
 from tests.sandbox.cloud import Cloud
 
@@ -192,3 +194,14 @@ def test_a_filter_that_is_refused_leaves_no_subscription(cloud: Cloud, topic: st
 def arn_of(cloud: Cloud, url: str) -> str:
     attributes = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     return str(attributes["QueueArn"])
+
+
+def test_a_message_is_seen_once_whoever_sends_it_has_its_answer(cloud: Cloud) -> None:
+    """Moto shows it a moment before, when it is not noted yet who gets it."""
+    topic = sns_backends[DEFAULT_ACCOUNT_ID][cloud.region].topics[cloud.resources["OperationsTopic"]]
+    before = cloud.publications()
+    topic.sent_notifications.append(("on its way", "hello", None, None, None))
+    try:
+        assert cloud.publications() == before
+    finally:
+        topic.sent_notifications.pop()

@@ -336,8 +336,9 @@ class Cloud:
                 continue
             for id_, _, subject, attributes, _ in list(topic.sent_notifications):
                 values = {name: str(attribute.get("Value")) for name, attribute in (attributes or {}).items()}
-                said = sent(topic, id_)
-                found.append(Mail(logical_ids[arn], subject, said.by_mail, said.for_machines, values, said.recipients))
+                if said := sent(topic, id_):
+                    by_mail, machines = said.by_mail, said.for_machines
+                    found.append(Mail(logical_ids[arn], subject, by_mail, machines, values, said.recipients))
         return found
 
     def link_to_confirm(self, topic: str, address: str) -> str:

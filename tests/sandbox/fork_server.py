@@ -5,6 +5,7 @@ line when it has started, {"id", "pid"}, and when it has ended, {"id", "returnco
 processes of functions, so it imports nothing of the sandbox. All that it starts have the same code and layers.
 """
 
+import faulthandler
 import importlib
 import json
 import os
@@ -113,6 +114,8 @@ def _run(order: dict[str, Any]) -> int:
     for opened, descriptor in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
         os.dup2(opened, descriptor)
     os.closerange(3, 256)
+    # Should the interpreter itself crash, its threads' last lines stand in the log.
+    faulthandler.enable()
     os.environ.clear()
     os.environ.update(order["environment"])
     time.tzset()

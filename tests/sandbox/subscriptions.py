@@ -60,10 +60,10 @@ class Sent:
     for_machines: str
 
 
-def sent(topic: Topic, message_id: str) -> Sent:
-    """Return what was noted when a message was published."""
-    noted: Sent = topic.noted[message_id]  # type: ignore[attr-defined]
-    return noted
+def sent(topic: Topic, message_id: str) -> Sent | None:
+    """Return what was noted when a message was published; None as long as whoever publishes it waits for the answer."""
+    noted: Mapping[str, Sent] = vars(topic).get("noted", {})
+    return noted.get(message_id)
 
 
 def link_to_confirm(account_id: str, region: str, topic_arn: str, endpoint: str) -> str:
@@ -167,8 +167,8 @@ def _noting_what_was_sent(published: Callable[..., str]) -> Callable[..., str]:
         by_mail, for_machines = (
             _text_by_protocol(message, protocol) if is_structure else message for protocol in ("email", "default")
         )
-        noted = Sent(by_mail, tuple(recipients), for_machines)
-        topic.noted = {**getattr(topic, "noted", {}), message_id: noted}
+        # Two may publish at the same time.
+        vars(topic).setdefault("noted", {})[message_id] = Sent(by_mail, tuple(recipients), for_machines)
         return message_id
 
     return call
