@@ -131,12 +131,16 @@ class Stage:
 
     def document(self, kind: Kind, key: str) -> Any:
         """Return a document about a recording as soon as it is there, letting time pass where messages hide."""
+        return self.until_done(lambda: self.stack.document(kind, key))
+
+    def until_done(self, look: Callable[[], Any], step_seconds: float = 60) -> Any:
+        """Return what a look finds as soon as that is something, letting time pass where messages hide."""
         for _ in range(10):
             self.settle()
-            if (found := self.stack.document(kind, key)) is not None:
+            if found := look():
                 return found
-            self.stack.cloud.pass_time(60)
-        raise AssertionError(f"no {kind} of {key}")
+            self.stack.cloud.pass_time(step_seconds)
+        raise AssertionError("nothing has come of it")
 
     @contextmanager
     def _callbacks(self, *, lost: bool) -> Iterator[None]:

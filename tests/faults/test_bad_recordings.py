@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pytest
 from moto.s3.models import FakeKey
 from tests.faults.drops import dropped
-from tests.faults.stage import Stage, stage
+from tests.faults.stage import STEP_SECONDS, Stage, stage
 
 from callcoach.documents import KEY_LIMIT_BYTES, decode_key, document_key
 
@@ -72,7 +72,7 @@ def scored(set_up: Stage) -> Mapping[str, Any]:
     """All those names, each of them dropped, and the scorecards by name."""
     for key in KEYS:
         set_up.stack.drop(key, SOUND, ContentType="audio/mpeg")
-    set_up.stack.cloud.wait_until(lambda: len(set_up.stack.cloud.mails()) >= len(KEYS), 90)
+    set_up.until_done(lambda: len(set_up.stack.cloud.mails()) >= len(KEYS), STEP_SECONDS)
     return {key: set_up.stack.document("scorecards", key) for key in KEYS}
 
 
