@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,8 @@ def test_watch_shows_news_until_it_is_interrupted(stack: Stack) -> None:
             stack.drop("b/news.ogg", b"sound")
             read_until(leader, "b/news.ogg")
             watching.send_signal(signal.SIGINT)
+            # A terminal that nobody reads holds up who writes to it.
+            read_to_end(leader)
             _, errors = watching.communicate(timeout=20)
         finally:
             watching.kill()
@@ -259,3 +262,10 @@ def read_until(terminal: int, wanted: str, timeout_seconds: float = 20.0) -> Non
         readable, _, _ = select.select([terminal], [], [], max(deadline - time.monotonic(), 0))
         assert readable, shown.decode()
         shown += os.read(terminal, 65536)
+
+
+def read_to_end(terminal: int, timeout_seconds: float = 20.0) -> None:
+    """Read what is shown until nobody can write any more."""
+    with suppress(OSError):
+        while select.select([terminal], [], [], timeout_seconds)[0] and os.read(terminal, 65536):
+            pass
