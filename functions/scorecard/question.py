@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from callcoach.languages import SEVERAL_LANGUAGES, base_code
-from callcoach.plain_text import is_single_spaced
+from callcoach.plain_text import single_spaced
 from callcoach.transcript import Utterance
 from scorecard.evidence import Verifier
 from scorecard.metrics import whole_percent
@@ -275,12 +275,10 @@ def _numbered(utterances: Sequence[Utterance], roles: RoleAssignment) -> str:
 
 def _one_line(text: str) -> str:
     """Return text in which nothing can begin a line or a number of ours."""
-    plain = text
-    if is_single_spaced(text):
-        return text.replace("[", "(").replace("]", ")")
-    if not text.isprintable():
-        plain = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)
-    return " ".join(plain.replace("[", "(").replace("]", ")").split())
+    plain = text.replace("[", "(").replace("]", ")")
+    if not plain.isprintable():
+        plain = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in plain)
+    return single_spaced(plain)
 
 
 def _nonce(transcript: str) -> str:
