@@ -1,14 +1,11 @@
 """What holds for all tests."""
 
 import os
-from functools import cache, partial
 
 import pytest
-from botocore.loaders import JSONFileLoader
+from tests.sandbox.fork_server import share_descriptions
 
-# All of a process's sessions share what each else reads and parses anew: AWS's services and endpoints, some 10 MB.
-_read = cache(partial(JSONFileLoader.load_file, JSONFileLoader()))
-JSONFileLoader.load_file = lambda _, path: _read(path)  # type: ignore[assignment, method-assign]
+share_descriptions()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -84,10 +84,15 @@ def _import_ahead(package: str, roots: Sequence[str]) -> None:
         sys.modules.update(hidden)
 
 
-def _read_descriptions_ahead() -> None:
-    """Let all processes share the descriptions of AWS's services, which else each reads and parses for itself."""
+def share_descriptions() -> None:
+    """Let all sessions share the descriptions of AWS's services, some 10 MB, which else each reads and parses anew."""
     read = cache(partial(JSONFileLoader.load_file, JSONFileLoader()))
     JSONFileLoader.load_file = lambda _, path: read(path)  # type: ignore[assignment, method-assign]
+
+
+def _read_descriptions_ahead() -> None:
+    """Let all processes share the descriptions too."""
+    share_descriptions()
     session = boto3.session.Session(region_name="us-east-1")
     for service in _SERVICES:
         session.client(service)  # type: ignore[call-overload]
