@@ -110,6 +110,23 @@ def test_rotated_key_is_taken_up_at_the_first_refusal(upstream) -> None:
     assert assemblyai.served == {"transcription"}
 
 
+def test_key_that_another_request_has_taken_up_meanwhile_is_a_new_one(upstream) -> None:
+    """The transcript and the speakers are asked for side by side, so both are refused with the old key."""
+    keys = iter(["old", "new", "new"])
+    assemblyai = AssemblyAI(lambda *, fresh=False: next(keys), API, GATEWAY)
+    refusal = json.dumps({"error": "Authentication error"})
+
+    def refused_meanwhile(_: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        assemblyai.identify_speakers("t1", ROLES)
+        return 401, {}, refusal
+
+    upstream.add_callback(responses.GET, f"{TRANSCRIPT_URL}/t1", refused_meanwhile)
+    upstream.post(f"{GATEWAY}/v1/understanding", status=401, body=refusal)
+    upstream.post(f"{GATEWAY}/v1/understanding", json={})
+    upstream.get(f"{TRANSCRIPT_URL}/t1", json={"id": "t1", "status": "queued"})
+    assert assemblyai.transcript("t1").status == "queued"
+
+
 def test_refused_key_that_is_still_the_same_is_not_tried_again(upstream, client) -> None:
     upstream.post(CHAT_URL, status=401, json={"error": "Authentication error"})
     with pytest.raises(AccountRefused) as raised:

@@ -261,7 +261,7 @@ class AssemblyAI:
         began, is_answered = time.monotonic(), False
         try:
             response = self._request(method, url, body, read_seconds)
-            if response.status_code == 401 and self._has_new_key():
+            if response.status_code == 401 and self._has_other_key(response.request):
                 response = self._request(method, url, body, read_seconds)
             is_answered = response.status_code == 200
         finally:
@@ -277,11 +277,10 @@ class AssemblyAI:
         key = str(self._session.headers["Authorization"])
         return "\n".join((key, *(text for text in texts if len(text) >= _SECRET_CHARACTERS)))
 
-    def _has_new_key(self) -> bool:
-        """Read the key anew, and return whether it is another one."""
-        refused = self._session.headers["Authorization"]
+    def _has_other_key(self, refused: requests.PreparedRequest) -> bool:
+        """Read the key anew, and return whether it is another one than a request had that was refused."""
         self._session.headers["Authorization"] = self._key(fresh=True)
-        return self._session.headers["Authorization"] != refused
+        return self._session.headers["Authorization"] != refused.headers["Authorization"]
 
     def _request(self, method: str, url: str, body: bytes | None, read_seconds: float) -> requests.Response:
         try:
