@@ -225,6 +225,15 @@ def test_it_needs_these_rights(stack: Stack) -> None:
     assert used() == needed
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Let the processes that a test starts be interrupted, which those of a shell's background ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_watch_shows_news_until_it_is_interrupted(stack: Stack) -> None:
     """On a terminal, in a process of its own."""
     given = {name: value for name, value in shell(stack.cloud).items() if value is not None}
@@ -266,6 +275,7 @@ def read_until(terminal: int, wanted: str, timeout_seconds: float = 20.0) -> Non
 
 def read_to_end(terminal: int, timeout_seconds: float = 20.0) -> None:
     """Read what is shown until nobody can write any more."""
+    deadline = time.monotonic() + timeout_seconds
     with suppress(OSError):
-        while select.select([terminal], [], [], timeout_seconds)[0] and os.read(terminal, 65536):
+        while select.select([terminal], [], [], max(deadline - time.monotonic(), 0))[0] and os.read(terminal, 65536):
             pass
