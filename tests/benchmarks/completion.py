@@ -23,11 +23,13 @@ from tests.sandbox.assemblyai.server import AssemblyAI
 from tests.sandbox.cloud import Cloud
 
 RECORDINGS = 30
-# A call after the other: none waits for another's turn or processor.
-APART_SECONDS = 0.7
+# A call after the other, and none at a moment when another one is busy: with these seconds the others are dropped, are
+# transcribed, have speakers and are coached at other fractions of the time between two calls. None waits for another's
+# turn or processor.
+APART_SECONDS = 1.2
 # So close together that the first call is not scored before the last one begins.
 WARMING_APART_SECONDS = 0.25
-TRANSCRIPTION_SECONDS = 4.0
+TRANSCRIPTION_SECONDS = 4.5
 TRANSCRIPT_SECONDS, IDENTIFICATION_SECONDS = 0.1, 2.2
 COACH_SECONDS = (8.0, 45.0)
 POLL_SECONDS = 3.0
@@ -132,6 +134,7 @@ def _scorecards(cloud: Cloud, name: str, recordings: int) -> Mapping[str, float]
 def _poll_all(stand_in: AssemblyAI, found: list[float]) -> None:
     """Do what a script does for so many calls: ask every three seconds, and then one after the other."""
     scripts = []
+    time.sleep(APART_SECONDS / 2)
     for number in range(RECORDINGS):
         scripts.append(threading.Thread(target=_poll, args=(stand_in, number, found)))
         scripts[-1].start()

@@ -7,18 +7,22 @@ real but time, this shows what the constants are worth on AWS.
 
 import heapq
 import itertools
+import multiprocessing
 import random
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 from unittest import mock
 
 import boto3
 from moto import mock_aws
+from samtranslator.yaml_helper import yaml_parse
 from tests.benchmarks._table import Row, Table
 from tests.benchmarks.burst import ALLOWED_PER_MINUTE, Requests, rate_rows
 from tests.sandbox import speed
@@ -35,8 +39,10 @@ from callcoach.work import GaveUp, Subject, Worker
 if TYPE_CHECKING:
     from callcoach.notifications import Notifications
 
+_PARAMETERS = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))["Parameters"]
+
 RECORDINGS = 1000
-MAX_OPEN_JOBS = 150
+MAX_OPEN_JOBS: int = _PARAMETERS["MaxOpenJobs"]["Default"]
 PER_MINUTE = {"understanding": ALLOWED_PER_MINUTE, "chat": ALLOWED_PER_MINUTE}
 
 Range = tuple[float, float]
@@ -55,8 +61,8 @@ class Conditions:
     transcription: Range = (40.0, 80.0)
     identification: Range = (2.0, 6.0)
     coach: Range = (8.0, 20.0)
-    maximum_concurrency: int = 25
-    overdue_after: float = 900.0
+    maximum_concurrency: int = _PARAMETERS["MaximumConcurrency"]["Default"]
+    overdue_after: float = _PARAMETERS["OverdueAfterSeconds"]["Default"]
 
 
 CONDITIONS = (
@@ -364,8 +370,10 @@ def run() -> Table:
     """Return the table."""
     lines: list[str] = []
     rows: list[Row] = []
-    for conditions in CONDITIONS:
-        pace = simulate(conditions)
+    # A time, and what reads it, belongs to a process.
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        paces = list(pool.map(simulate, CONDITIONS))
+    for conditions, pace in zip(CONDITIONS, paces, strict=True):
         receives = (
             f"{max(pace.submit_receives)} receives of a recording at most, {max(pace.score_receives)} of a callback"
         )

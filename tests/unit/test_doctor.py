@@ -128,11 +128,11 @@ def test_a_stack_is_well_at_rest(status: str, verdict: str) -> None:
     assert bool(check.advice) == (verdict != "ok")
 
 
-@pytest.mark.parametrize(("free", "verdict"), [(1000, "ok"), (50, "ok"), (49, "warning"), (10, "warning")])
+@pytest.mark.parametrize(("free", "verdict"), [(1000, "ok"), (80, "ok"), (79, "warning"), (10, "warning")])
 def test_both_functions_fit_into_the_account(free: int, verdict: str) -> None:
-    """A new account has ten invocations at once; the template's default asks for 25 per function."""
+    """A new account has ten invocations at once; the template's default asks for 40 per function."""
     limits = {"AccountLimit": {"UnreservedConcurrentExecutions": free}}
-    check = aws_check("concurrency", client(get_account_settings=limits), MaximumConcurrency="25")
+    check = aws_check("concurrency", client(get_account_settings=limits), MaximumConcurrency="40")
 
     assert check.verdict == verdict
     assert (f"MaximumConcurrency to {free // 2}" in check.advice) == (verdict == "warning")

@@ -269,13 +269,7 @@ class AssemblyAI:
         if is_answered:
             self.served.add(service)
             return response.content
-        raise _refusal(f"{method} {path}", service, response, sent=self._sent(body))
-
-    def _sent(self, body: bytes | None) -> str:
-        """Return what of a request must not come back in the words of a refusal: the key, and every longer text."""
-        texts = _texts(msgspec.json.decode(body)) if body else ()
-        key = str(self._session.headers["Authorization"])
-        return "\n".join((key, *(text for text in texts if len(text) >= _SECRET_CHARACTERS)))
+        raise _refusal(f"{method} {path}", service, response, sent=_sent(response.request))
 
     def _has_other_key(self, refused: requests.PreparedRequest) -> bool:
         """Read the key anew, and return whether it is another one than a request had that was refused."""
@@ -313,6 +307,12 @@ def _decode(body: bytes, answer_type: type[AnswerType], *, maybe_paid: bool = Fa
         return msgspec.json.decode(body, type=answer_type, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise UpstreamUnavailable(f"the answer cannot be read: {fault}", maybe_paid=maybe_paid) from fault
+
+
+def _sent(request: requests.PreparedRequest) -> str:
+    """Return what of a request must not come back in the words of a refusal: the key, and every longer text."""
+    texts = _texts(msgspec.json.decode(request.body)) if request.body else ()
+    return "\n".join((request.headers["Authorization"], *(text for text in texts if len(text) >= _SECRET_CHARACTERS)))
 
 
 def _texts(node: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
