@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 _PARAMETERS = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))["Parameters"]
 
-RECORDINGS = 1000
-MAX_OPEN_JOBS: int = _PARAMETERS["MaxOpenJobs"]["Default"]
 PER_MINUTE = {"understanding": ALLOWED_PER_MINUTE, "chat": ALLOWED_PER_MINUTE}
 
 Range = tuple[float, float]
@@ -55,6 +53,7 @@ class Conditions:
 
     id: str
     name: str
+    recordings: int
     queue: Range = (0.05, 0.5)
     cold_start: Range = (0.8, 1.6)
     step: Range = (0.1, 0.3)
@@ -62,12 +61,13 @@ class Conditions:
     identification: Range = (2.0, 6.0)
     coach: Range = (8.0, 20.0)
     maximum_concurrency: int = _PARAMETERS["MaximumConcurrency"]["Default"]
+    max_open_jobs: int = _PARAMETERS["MaxOpenJobs"]["Default"]
     overdue_after: float = _PARAMETERS["OverdueAfterSeconds"]["Default"]
 
 
 CONDITIONS = (
-    Conditions("usual", "as usual"),
-    Conditions("slow_coach", "a coach that thinks for long", coach=(40.0, 50.0)),
+    Conditions("usual", "as usual", recordings=1000),
+    Conditions("slow_coach", "a coach that thinks for long", recordings=500, coach=(40.0, 50.0)),
 )
 
 
@@ -222,10 +222,7 @@ class Service:
 class Stack:
     """What the parts of a simulation share."""
 
-    def __init__(
-        self, state: State, time: VirtualTime, chance: random.Random, conditions: Conditions, max_open_jobs: int
-    ) -> None:
-        self.max_open_jobs = max_open_jobs
+    def __init__(self, state: State, time: VirtualTime, chance: random.Random, conditions: Conditions) -> None:
         self.state = state
         self.time = time
         self.conditions = conditions
@@ -255,7 +252,7 @@ class Submission:
         stack = self._stack
         stack.spend(stack.conditions.step)
         try:
-            stack.state.open_job(message.body, limit=stack.max_open_jobs, lives_seconds=25 * 3600)
+            stack.state.open_job(message.body, limit=stack.conditions.max_open_jobs, lives_seconds=25 * 3600)
         except LookupError:
             turn_at = stack.state.book_slot("places", ALLOWED_PER_MINUTE)
             raise JobsFull("", retry_after_seconds=max(turn_at - stack.time.now(), 15.0)) from None
@@ -320,7 +317,7 @@ class Scoring:
 
 
 @contextmanager
-def stack_in(conditions: Conditions, time: VirtualTime, max_open_jobs: int) -> Iterator[Stack]:
+def stack_in(conditions: Conditions, time: VirtualTime) -> Iterator[Stack]:
     """Simulate a stack; callcoach reads the simulated time."""
     with ExitStack() as patches:
         for patch in (mock_aws(), *speed.patches()):
@@ -336,7 +333,7 @@ def stack_in(conditions: Conditions, time: VirtualTime, max_open_jobs: int) -> I
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        yield Stack(State(client, "state"), time, random.Random(conditions.name), conditions, max_open_jobs)
+        yield Stack(State(client, "state"), time, random.Random(conditions.name), conditions)
 
 
 @dataclass(frozen=True)
@@ -349,12 +346,12 @@ class Pace:
     score_receives: Counter[int]
 
 
-def simulate(conditions: Conditions, recordings: int = RECORDINGS, *, max_open_jobs: int = MAX_OPEN_JOBS) -> Pace:
-    """Drop so many recordings at once, and return how they drained. Raises AssertionError when one is given up."""
+def simulate(conditions: Conditions) -> Pace:
+    """Drop the recordings at once, and return how they drained. Raises AssertionError when one is given up."""
     time = VirtualTime()
-    with stack_in(conditions, time, max_open_jobs) as stack:
+    with stack_in(conditions, time) as stack:
         began = time.now()
-        for number in range(recordings):
+        for number in range(conditions.recordings):
             stack.recordings.send_message(MessageBody=f"call {number}")
         time.run()
         last = max(stack.service.taken_at["chat"])
@@ -377,7 +374,8 @@ def run() -> Table:
         receives = (
             f"{max(pace.submit_receives)} receives of a recording at most, {max(pace.score_receives)} of a callback"
         )
-        lines.append(f"{conditions.name}: {RECORDINGS} recordings in {pace.minutes:.1f} simulated minutes, {receives}")
+        recordings = conditions.recordings
+        lines.append(f"{conditions.name}: {recordings} recordings in {pace.minutes:.1f} simulated minutes, {receives}")
         for service, requests in pace.requests.items():
-            rows += rate_rows(f"pace_{conditions.id}", f"{RECORDINGS}, {conditions.name}", service, requests)
+            rows += rate_rows(f"pace_{conditions.id}", f"{recordings}, {conditions.name}", service, requests)
     return Table(lines, rows)
