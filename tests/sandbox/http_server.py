@@ -39,6 +39,8 @@ class Handler(BaseHTTPRequestHandler):
     """Reads and answers requests with whole bodies."""
 
     protocol_version = "HTTP/1.1"
+    # Else a body waits until its headers are acknowledged, which a warm connection takes 40 ms to do.
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         """Write no line per request."""
