@@ -3,9 +3,9 @@
 import os
 
 import pytest
-from tests.sandbox.fork_server import share_descriptions
+from tests.sandbox.fork_server import share_between_sessions
 
-share_descriptions()
+share_between_sessions()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -4,12 +4,14 @@ import os
 import re
 import secrets
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 from unittest import mock
@@ -35,13 +37,18 @@ from tests.sandbox.calls import AwsError, Call
 from tests.sandbox.cloudformation import CloudFormation
 from tests.sandbox.eventbridge import EventBridge
 from tests.sandbox.guard import Caller, Fault, Guard, Intercept
+from tests.sandbox.http_server import InThread
+from tests.sandbox.interference import LostError
 from tests.sandbox.permissions import Permission
 from tests.sandbox.policies import Policy, Principal, Question, is_permitted
 from tests.sandbox.ses import Ses
 from tests.sandbox.session import isolated_session
-from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.serving import ThreadedWSGIServer
+from werkzeug.wrappers import Response
 
 _one_account = threading.Lock()
+# How to answer for a service: its routes take long to make, and what it knows is not kept with them.
+_backend_app = cache(create_backend_app)
 
 # Where a message says when, in milliseconds. `received_at` is not moto's own.
 _MESSAGE_TIMES = ("sent_timestamp", "approximate_first_receive_timestamp", "received_at", "delayed_until", "visible_at")
@@ -73,11 +80,11 @@ class Account:
         self._administrator_arn = f"arn:{self.partition}:iam::{self.account_id}:root"
         self._enforce_iam = enforce_iam
         self.eventbridge = EventBridge(self.account_id, region, self._send_as_eventbridge)
-        self.ses = Ses(DomainDispatcherApplication(create_backend_app), self.account_id, region)
+        self.ses = Ses(DomainDispatcherApplication(_backend_app), self.account_id, region)
         self.cloudformation = CloudFormation(self.ses)
         self._guard = Guard(self, self.cloudformation)
         self._resources = ExitStack()
-        self._server: BaseWSGIServer | None = None
+        self._server: _Server | None = None
 
     def start(self) -> None:
         """Serve. Raises RuntimeError while another account of this process runs."""
@@ -95,12 +102,9 @@ class Account:
         self._resources.callback(moto_api_backend.reset)
         for patch in self._moto_patches():
             self._resources.enter_context(patch)
-        server = make_server("127.0.0.1", 0, self._guard, threaded=True, request_handler=_QuietRequestHandler)
-        self._resources.callback(server.server_close)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        self._resources.callback(thread.join)
-        self._resources.callback(server.shutdown)
+        server = _Server(self._guard)
+        server.start()
+        self._resources.callback(server.stop)
         self._resources.callback(self._guard.stop)
         self._server = server
 
@@ -133,7 +137,7 @@ class Account:
     def endpoint_url(self) -> str:
         if self._server is None:
             raise RuntimeError("The account is not running")
-        return f"http://127.0.0.1:{self._server.port}"
+        return f"http://{self._server.address}"
 
     def client(self, service: str, credentials: Credentials | None = None) -> Any:
         """Make a boto3 client; of the administrator unless credentials are given.
@@ -388,13 +392,42 @@ def _with_named_queue_locked(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-class _QuietRequestHandler(MotoRequestHandler):
+class _Server(InThread, ThreadedWSGIServer):
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        super().__init__("127.0.0.1", 0, guard.answer, _RequestHandler)
+
+
+class _RequestHandler(MotoRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body leave in one packet
+    disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        """Answer and keep the connection, as AWS does. werkzeug would end it, and look first whether more comes."""
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+        try:
+            response = self.server.guard.answer(self.make_environ())
+        except LostError:
+            self.close_connection = True
+            return
+        except Exception:  # noqa: BLE001 - a fault of the sandbox
+            traceback.print_exc()
+            response = Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
+        body = response.get_data()
+        response.headers.setdefault("Content-Length", str(len(body)))
+        self.send_response(response.status_code, response.status.partition(" ")[2])
+        for name, value in response.headers:
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
         """Write no line per request."""
-
-    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:
-        """End the connection; werkzeug would wait for the next request on it."""
-        self.close_connection = True
 
 
 def _role_name(caller_arn: str) -> str:

@@ -6,6 +6,7 @@ processes of functions, so it imports nothing of the sandbox. All that it starts
 """
 
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -16,18 +17,19 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 
 import boto3.session
-from botocore.loaders import JSONFileLoader
+from botocore.hooks import EventAliaser, HierarchicalEmitter
+from botocore.loaders import JSONFileLoader, Loader
 
 _READ_BYTES = 65_536
 # It reads the environment on import, so each process imports it, and what imports it, by itself.
 _READS_ENVIRONMENT = "aws_lambda_powertools"
-_SERVICES = ("dynamodb", "s3", "secretsmanager", "sns", "sqs")
+_SERVICES = ("dynamodb", "s3", "secretsmanager", "sesv2", "sns", "sqs")
 
 
 def serve() -> None:
@@ -54,6 +56,8 @@ def serve() -> None:
 
 def _start(order: dict[str, Any], running: dict[int, int]) -> None:
     _import_ahead(order["package"], _roots(order))
+    # What a collection in the child would only look at stays in memory that both share.
+    gc.freeze()
     pid = os.fork()
     if pid == 0:
         os._exit(_run(order))
@@ -84,15 +88,35 @@ def _import_ahead(package: str, roots: Sequence[str]) -> None:
         sys.modules.update(hidden)
 
 
-def share_descriptions() -> None:
-    """Let all sessions share the descriptions of AWS's services, some 10 MB, which else each reads and parses anew."""
+def share_between_sessions() -> None:
+    """Let all sessions share what else each finds, parses and works out anew.
+
+    The descriptions of AWS's services, some 10 MB, and today's names of events that had others.
+    """
     read = cache(partial(JSONFileLoader.load_file, JSONFileLoader()))
     JSONFileLoader.load_file = lambda _, path: read(path)  # type: ignore[assignment, method-assign]
+    for name in ("list_available_services", "load_data", "load_service_model"):
+        setattr(Loader, name, _shared(getattr(Loader, name)))
+    rename = cache(partial(EventAliaser._alias_event_name, EventAliaser(HierarchicalEmitter())))  # type: ignore[attr-defined]
+    EventAliaser._alias_event_name = lambda _, event: rename(event)  # type: ignore[attr-defined]
+
+
+def _shared(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let loaders that look into the same folders share what a method of theirs finds."""
+    found: dict[Any, Any] = {}
+
+    def load(loader: Loader, *arguments: Any, **options: Any) -> Any:
+        asked = (*loader.search_paths, arguments, *options.items())
+        if asked not in found:
+            found[asked] = method(loader, *arguments, **options)
+        return found[asked]
+
+    return load
 
 
 def _read_descriptions_ahead() -> None:
     """Let all processes share the descriptions too."""
-    share_descriptions()
+    share_between_sessions()
     session = boto3.session.Session(region_name="us-east-1")
     for service in _SERVICES:
         session.client(service)  # type: ignore[call-overload]

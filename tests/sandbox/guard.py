@@ -67,7 +67,7 @@ class Fault:
 
 
 class Guard:
-    """A WSGI application in front of moto's."""
+    """Answers requests, the permitted ones with moto's WSGI application."""
 
     def __init__(self, authority: Authority, moto: WsgiApplication) -> None:
         self._authority = authority
@@ -110,7 +110,8 @@ class Guard:
         finally:
             self._intercept = before
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def answer(self, environ: dict[str, Any]) -> Response:
+        """Read the whole request, and answer it. Raises LostError where nobody answers."""
         request = _read(environ)
         try:
             signature = read_signature(request)
@@ -125,14 +126,12 @@ class Guard:
             if signature.is_presigned:
                 # Whoever holds the link asks, not the one who signed it.
                 _sign_by_header(environ, request, signature)
-                response = answers.carry_out()
-            else:
-                response = self._intercept(call, signature.scope.access_key_id, answers)
+                return answers.carry_out()
+            return self._intercept(call, signature.scope.access_key_id, answers)
         except AwsError as error:
-            response = _error_response(error, request)
+            return _error_response(error, request)
         finally:
             self._authority.after_call()
-        return response(environ, start_response)
 
     def _admit(self, request: HttpRequest, signature: Signature) -> tuple[Call, Caller]:
         caller = self._authority.caller(signature.scope.access_key_id)

@@ -9,6 +9,7 @@ from unittest import mock
 from botocore.loaders import JSONFileLoader
 from moto.core.utils import method_names_from_class
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser  # type: ignore[attr-defined]
+from moto.kms.utils import generate_private_key
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
 
@@ -26,11 +27,19 @@ def patches() -> list[AbstractContextManager[Any]]:
         mock.patch("moto.core.responses.method_names_from_class", cache(method_names_from_class)),
         # It parses an expression, whose tree it only reads, twice.
         mock.patch.object(UpdateExpressionParser, "make", lru_cache(maxsize=256)(UpdateExpressionParser.make)),
+        # It makes a key pair for the encryption of each account's first table, which takes long, and never uses it.
+        shared_key_pairs(),
         # Each session reads and parses the descriptions of the services for itself.
         mock.patch.object(JSONFileLoader, "load_file", lambda _, path: _description(path)),
     ]
 
 
+def shared_key_pairs() -> AbstractContextManager[Any]:
+    """Return a patch by which all keys of KMS have the same key pair."""
+    return mock.patch("moto.kms.models.generate_private_key", _key_pair)
+
+
+_key_pair = cache(generate_private_key)
 _description = cache(JSONFileLoader().load_file)
 
 

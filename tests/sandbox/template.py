@@ -139,10 +139,16 @@ def read(
     `edit` may change the parsed template before the transform. The folders that CodeUri and ContentUri name
     come back beside the document, by the object key that the transformed template has in their place.
     """
-    document = copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
-    if edit is not None:
-        edit(document)
-    artifacts = _take_artifacts(document, path.parent)
+    text = path.read_text(encoding="utf-8")
+    if edit is None:
+        return copy.deepcopy(_transformed(text, path.parent, region))
+    document = copy.deepcopy(_parsed(text))
+    edit(document)
+    return _transform(document, path.parent, region)
+
+
+def _transform(document: dict[str, Any], folder: Path, region: str) -> tuple[dict[str, Any], dict[str, Path]]:
+    artifacts = _take_artifacts(document, folder)
     # It warns that a feature toggle and metrics of AWS's own service go nowhere.
     for part in ("feature_toggle", "metrics"):
         logging.getLogger(f"samtranslator.{part}").setLevel(logging.ERROR)
@@ -157,6 +163,11 @@ def read(
 
 # Many stacks of a test run are made of the same template.
 _parsed = lru_cache(maxsize=4)(yaml_parse)
+
+
+@lru_cache(maxsize=4)
+def _transformed(text: str, folder: Path, region: str) -> tuple[dict[str, Any], dict[str, Path]]:
+    return _transform(copy.deepcopy(_parsed(text)), folder, region)
 
 
 def _take_artifacts(document: dict[str, Any], folder: Path) -> dict[str, Path]:

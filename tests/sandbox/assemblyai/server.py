@@ -5,11 +5,10 @@ import logging
 import re
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import partial
@@ -30,6 +29,7 @@ from tests.sandbox.assemblyai.samples import CALLS, load_samples, sha256
 from tests.sandbox.assemblyai.transcripts import Account
 from tests.sandbox.assemblyai.webhooks import Delivery
 from tests.sandbox.assemblyai.wire import RefusedError, Request, Response
+from tests.sandbox.http_server import Server
 from tests.sandbox.interference import Answers, LostError, Refuse, SideEffects, Spoil, describe_assemblyai_request
 
 PUBLIC_URL = "https://api.assemblyai.com/v2/transcript"
@@ -94,22 +94,22 @@ class AssemblyAI:
         self._stop = threading.Event()
         self.exchanges: list[Exchange] = []
         self._effects: SideEffects | None = None
-        self._listen(port)
+        self._server = _Server(port, self._handle)
 
     @property
     def url(self) -> str:
         """The base URL, without a slash at its end."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{self._server.address}"
 
     def start(self) -> Self:
         """Begin to answer."""
-        self._thread.start()
+        self._server.start()
         return self
 
     def stop(self) -> None:
         """End all connections, jobs and deliveries."""
         self._stop.set()
-        self._hang_up()
+        self._server.stop()
         self._jobs.stop()
 
     @contextmanager
@@ -120,7 +120,7 @@ class AssemblyAI:
         """
         port = int(self._server.server_address[1])
         self._jobs.online.clear()
-        self._hang_up()
+        self._server.stop()
         with socket.socket() as place:
             # Bound, though nobody listens: no connection of somebody else's begins at this port meanwhile.
             place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -129,24 +129,14 @@ class AssemblyAI:
                 yield
             finally:
                 if not self._stop.is_set():
-                    self._listen(port)
-                    self._thread.start()
+                    self._server = _Server(port, self._handle)
+                    self._server.start()
                     self._jobs.online.set()
 
     def restart(self, away_seconds: float = 1.0) -> None:
         """Be down for so many of the service's seconds."""
         with self.away():
             self._clock.wait(self._stop, away_seconds)
-
-    def _listen(self, port: int) -> None:
-        self._server = _Server(("127.0.0.1", port), self._handle)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def _hang_up(self) -> None:
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -522,38 +512,12 @@ def _page(jobs: list[Job], query: Mapping[str, str], limit: int) -> dict[str, An
     }
 
 
-class _Server(http.server.ThreadingHTTPServer):
+class _Server(Server):
     """HTTP/1.1 with kept-alive connections, which end with the server."""
 
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, address: tuple[str, int], handle: Callable[[Request], Response | Spoil]) -> None:
+    def __init__(self, port: int, handle: Callable[[Request], Response | Spoil]) -> None:
         self.handle = handle
-        self._connections: set[socket.socket] = set()
-        super().__init__(address, _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def server_close(self) -> None:
-        super().server_close()
-        for connection in list(self._connections):
-            # A request on its way is not read any more.
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            self.shutdown_request(connection)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client may go away at any time; anything else is a fault of the stand-in.
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
+        super().__init__(_Handler, port)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
