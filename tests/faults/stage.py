@@ -172,7 +172,7 @@ class Stage:
         while quiet_since is None or time.monotonic() - quiet_since < QUIET_SECONDS:
             if time.monotonic() > deadline:
                 raise TimeoutError("the stack does not come to rest")
-            time.sleep(0.005)
+            time.sleep(0.01)
             # AssemblyAI first: what it sends is then seen in the queue.
             if self._assemblyai_is_busy() or self.stack.cloud.is_busy:
                 quiet_since = None

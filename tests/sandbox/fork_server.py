@@ -21,8 +21,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import boto3.session
+import botocore.hooks
+import botocore.httpsession
 from botocore.hooks import EventAliaser, HierarchicalEmitter
 from botocore.loaders import JSONFileLoader, Loader
 
@@ -91,7 +94,8 @@ def _import_ahead(package: str, roots: Sequence[str]) -> None:
 def share_between_sessions() -> None:
     """Let all sessions share what else each finds, parses and works out anew.
 
-    The descriptions of AWS's services, some 10 MB, and today's names of events that had others.
+    The descriptions of AWS's services, some 10 MB; today's names of events that had others; which handlers of events
+    take any argument; and the settings of TLS, which no server of the sandbox speaks.
     """
     read = cache(partial(JSONFileLoader.load_file, JSONFileLoader()))
     JSONFileLoader.load_file = lambda _, path: read(path)  # type: ignore[assignment, method-assign]
@@ -99,6 +103,8 @@ def share_between_sessions() -> None:
         setattr(Loader, name, _shared(getattr(Loader, name)))
     rename = cache(partial(EventAliaser._alias_event_name, EventAliaser(HierarchicalEmitter())))  # type: ignore[attr-defined]
     EventAliaser._alias_event_name = lambda _, event: rename(event)  # type: ignore[attr-defined]
+    botocore.hooks.accepts_kwargs = _remembered(botocore.hooks.accepts_kwargs)  # type: ignore[assignment]
+    botocore.httpsession.create_urllib3_context = cache(botocore.httpsession.create_urllib3_context)
 
 
 def _shared(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,6 +118,19 @@ def _shared(method: Callable[..., Any]) -> Callable[..., Any]:
         return found[asked]
 
     return load
+
+
+def _remembered(question: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let a question about a function, which a method has from its class, be answered once."""
+    answers: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+    def answer(handler: Any) -> Any:
+        function = getattr(handler, "__func__", handler)
+        if function not in answers:
+            answers[function] = question(function)
+        return answers[function]
+
+    return answer
 
 
 def _read_descriptions_ahead() -> None:

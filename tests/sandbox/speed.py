@@ -7,7 +7,7 @@ from typing import Any
 from unittest import mock
 
 from botocore.loaders import JSONFileLoader
-from moto.core.utils import method_names_from_class
+from moto.core.utils import camelcase_to_underscores, method_names_from_class
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser  # type: ignore[attr-defined]
 from moto.kms.utils import generate_private_key
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
@@ -25,18 +25,15 @@ def patches() -> list[AbstractContextManager[Any]]:
             lru_cache(maxsize=64)(DomainDispatcherApplication.get_backend_for_host),
         ),
         mock.patch("moto.core.responses.method_names_from_class", cache(method_names_from_class)),
+        # It spells the name of an operation with underscores, letter by letter.
+        mock.patch("moto.core.responses.camelcase_to_underscores", cache(camelcase_to_underscores)),
         # It parses an expression, whose tree it only reads, twice.
         mock.patch.object(UpdateExpressionParser, "make", lru_cache(maxsize=256)(UpdateExpressionParser.make)),
         # It makes a key pair for the encryption of each account's first table, which takes long, and never uses it.
-        shared_key_pairs(),
+        mock.patch("moto.kms.models.generate_private_key", _key_pair),
         # Each session reads and parses the descriptions of the services for itself.
         mock.patch.object(JSONFileLoader, "load_file", lambda _, path: _description(path)),
     ]
-
-
-def shared_key_pairs() -> AbstractContextManager[Any]:
-    """Return a patch by which all keys of KMS have the same key pair."""
-    return mock.patch("moto.kms.models.generate_private_key", _key_pair)
 
 
 _key_pair = cache(generate_private_key)
