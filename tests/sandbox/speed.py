@@ -8,6 +8,7 @@ from unittest import mock
 
 from botocore.loaders import JSONFileLoader
 from moto.core.utils import camelcase_to_underscores, method_names_from_class
+from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser  # type: ignore[attr-defined]
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser  # type: ignore[attr-defined]
 from moto.kms.utils import generate_private_key
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
@@ -29,6 +30,8 @@ def patches() -> list[AbstractContextManager[Any]]:
         mock.patch("moto.core.responses.camelcase_to_underscores", cache(camelcase_to_underscores)),
         # It parses an expression, whose tree it only reads, twice.
         mock.patch.object(UpdateExpressionParser, "make", lru_cache(maxsize=256)(UpdateExpressionParser.make)),
+        # It asks each walk through an expression anew, at each node, which nodes it is for.
+        mock.patch.object(DepthFirstTraverser, "nodes_to_be_processed", _nodes_to_be_processed),
         # It makes a key pair for the encryption of each account's first table, which takes long, and never uses it.
         mock.patch("moto.kms.models.generate_private_key", _key_pair),
         # Each session reads and parses the descriptions of the services for itself.
@@ -36,8 +39,16 @@ def patches() -> list[AbstractContextManager[Any]]:
     ]
 
 
+_nodes_by_walk: dict[type, tuple[type, ...]] = {}
 _key_pair = cache(generate_private_key)
 _description = cache(JSONFileLoader().load_file)
+
+
+def _nodes_to_be_processed(walk: DepthFirstTraverser) -> tuple[type, ...]:
+    kind = type(walk)
+    if kind not in _nodes_by_walk:
+        _nodes_by_walk[kind] = tuple(walk._processing_map())
+    return _nodes_by_walk[kind]
 
 
 def _unix_milliseconds() -> float:
