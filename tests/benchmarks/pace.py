@@ -22,11 +22,11 @@ from unittest import mock
 
 import boto3
 from moto import mock_aws
-from samtranslator.yaml_helper import yaml_parse
 from tests.benchmarks._table import Row, Table
 from tests.benchmarks.burst import ALLOWED_PER_MINUTE, Requests, rate_rows
 from tests.sandbox import speed
 from tests.sandbox.assemblyai.clock import Clock, RateLimit
+from tests.sandbox.template import parse
 
 from callcoach.errors import InProgress, JobsFull, RateLimited
 from callcoach.observability import metrics
@@ -39,7 +39,7 @@ from callcoach.work import GaveUp, Subject, Worker
 if TYPE_CHECKING:
     from callcoach.notifications import Notifications
 
-_PARAMETERS = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))["Parameters"]
+_PARAMETERS = parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))["Parameters"]
 
 PER_MINUTE = {"understanding": ALLOWED_PER_MINUTE, "chat": ALLOWED_PER_MINUTE}
 

@@ -8,7 +8,6 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 from tests.faults.activity import (
     OWN_BUCKET_PARAMETERS,
     a_call_is_scored,
@@ -25,8 +24,9 @@ from tests.faults.permissions import (
     observe,
     without,
 )
+from tests.sandbox.template import parse
 
-TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
+TEMPLATE: dict[str, Any] = parse((ROOT / "template.yaml").read_text("utf-8"))
 SAMPLE = 4
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 from tests.integration.log_lines import log_lines, metric_units, metric_values, queried_fields
 from tests.integration.stack import DONE, KEY, SOUND, Stack, running_stack
 from tests.sandbox.assemblyai.transcripts import Account
+from tests.sandbox.template import parse
 
 from callcoach.names import recording_hash
 
-TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))
+TEMPLATE: dict[str, Any] = parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))
 QUERIES = {name: item for name, item in TEMPLATE["Resources"].items() if item["Type"] == "AWS::Logs::QueryDefinition"}
 
 SCORED, REFUSED, FAILED, FOREIGN, TOO_EARLY = "scored.ogg", "notes.txt", "failed.ogg", "not-ours.ogg", "early.ogg"

@@ -142,7 +142,7 @@ def read(
     text = path.read_text(encoding="utf-8")
     if edit is None:
         return copy.deepcopy(_transformed(text, path.parent, region))
-    document = copy.deepcopy(_parsed(text))
+    document = parse(text)
     edit(document)
     return _transform(document, path.parent, region)
 
@@ -161,13 +161,18 @@ def _transform(document: dict[str, Any], folder: Path, region: str) -> tuple[dic
     return transformed, artifacts
 
 
-# Many stacks of a test run are made of the same template.
+def parse(text: str) -> dict[str, Any]:
+    """Return a template as it is written, for the caller to keep and to change."""
+    return copy.deepcopy(_parsed(text))
+
+
+# Many tests read the same template, and many stacks are made of it.
 _parsed = lru_cache(maxsize=4)(yaml_parse)
 
 
 @lru_cache(maxsize=4)
 def _transformed(text: str, folder: Path, region: str) -> tuple[dict[str, Any], dict[str, Path]]:
-    return _transform(copy.deepcopy(_parsed(text)), folder, region)
+    return _transform(parse(text), folder, region)
 
 
 def _take_artifacts(document: dict[str, Any], folder: Path) -> dict[str, Path]:

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
+from tests.sandbox.template import parse
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
@@ -80,7 +80,7 @@ def test_what_bandit_skips_everywhere_ruff_holds() -> None:
 
 def test_checkov_can_read_every_role() -> None:
     """It passes over all policies of a role when one of their statements is conditional; a policy may be."""
-    resources = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))["Resources"]
+    resources = parse((ROOT / "template.yaml").read_text("utf-8"))["Resources"]
     roles = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::IAM::Role"}
 
     assert roles

@@ -5,16 +5,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
 from tests.benchmarks.bill import units_of_a_month, units_of_requests, units_of_sound
 from tests.benchmarks.round_trips import REASONS
-from tests.sandbox.template import read
+from tests.sandbox.template import parse, read
 
 from callcoach.pricing import aws_usd, price_list, usual_cost
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
+TEMPLATE: dict[str, Any] = parse((ROOT / "template.yaml").read_text("utf-8"))
 PARAMETERS = TEMPLATE["Parameters"]
 MEMORY_GB = TEMPLATE["Globals"]["Function"]["MemorySize"] / 1024
 

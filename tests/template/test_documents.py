@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
+from tests.sandbox.template import parse
 from tests.unit.test_architecture import MODULES
 
 from callcoach.commands import callcoach
@@ -30,7 +30,7 @@ DOCUMENTS = [
 ]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
-TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
+TEMPLATE = parse((ROOT / "template.yaml").read_text("utf-8"))
 
 # Which test runs what a code block tells to type. A target of make that is a command runs that.
 RUN_BY = {

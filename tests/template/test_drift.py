@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from samtranslator.yaml_helper import yaml_parse
+from tests.sandbox.template import parse
 
 import scorecard.settings
 import submit.settings
 
 ROOT = Path(__file__).parents[2]
-TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
+TEMPLATE: dict[str, Any] = parse((ROOT / "template.yaml").read_text("utf-8"))
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 PARAMETERS: dict[str, Any] = TEMPLATE["Parameters"]
 INTERFACE: dict[str, Any] = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
+from tests.sandbox.template import parse
 
 from callcoach.stack import RETAINED, Stack
 from callcoach.template import faults, read_parameters
 
-TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))
+TEMPLATE: dict[str, Any] = parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))
 MAPPED = TEMPLATE["Mappings"]["AssemblyAI"]
 
 

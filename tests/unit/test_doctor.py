@@ -12,7 +12,7 @@ import pytest
 import requests
 import responses
 from botocore.exceptions import ClientError, EndpointConnectionError
-from samtranslator.yaml_helper import yaml_parse
+from tests.sandbox.template import parse
 
 from callcoach.doctor import Check, checked, checks_view, counted
 from callcoach.doctor_assemblyai import AssemblyAIDoctor
@@ -22,7 +22,7 @@ from callcoach.stack import HOSTS, Stack
 from callcoach.state import Pause
 from callcoach.traces import silent
 
-TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))
+TEMPLATE: dict[str, Any] = parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 DAY_SECONDS = 86_400
 FITTING = {

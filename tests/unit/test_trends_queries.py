@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
-from samtranslator.yaml_helper import yaml_parse
+from tests.sandbox.template import parse
 from tests.schema import scorecard_schema
 from tests.unit.many_scorecards import ITEMS, many_scorecards
 
@@ -23,7 +23,7 @@ from callcoach.trends_queries import QUESTIONS, columns, duckdb_sql, duckdb_type
 from scorecard.rubric import RUBRIC_ITEMS
 from scorecard.scorecard import Scorecard
 
-TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))
+TEMPLATE: dict[str, Any] = parse((Path(__file__).parents[2] / "template.yaml").read_text("utf-8"))
 QUERIES = Path(__file__).parents[2] / "layers" / "callcoach" / "queries"
 COUNT = 10_000
 Card = dict[str, Any]
