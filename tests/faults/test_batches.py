@@ -7,8 +7,7 @@ SEED = 20261125
 
 
 def test_batch_in_a_storm_comes_out_whole() -> None:
-    # A kill takes all processes of its function, so more of them are mostly started.
-    with stage(parameters={"MaximumConcurrency": "4"}) as set_up:
+    with stage() as set_up:
         report = play_batch(set_up, SEED, recordings=4)
     assert report.faults > 0
     assert not report.troubles, report
