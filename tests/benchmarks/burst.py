@@ -19,10 +19,10 @@ from typing import Any
 from tests.benchmarks._table import Row, Table
 from tests.integration.stack import CALLS, KEY, Stack
 from tests.sandbox.assemblyai.billing import Service
-from tests.sandbox.assemblyai.server import AssemblyAI
+from tests.sandbox.assemblyai.server import AssemblyAI, Exchange
 from tests.sandbox.cloud import Cloud
 
-RECORDINGS = 200
+RECORDINGS = 160
 # Real seconds that one of the service's lasts: as many as two cores need for the work of one.
 CLOCK_SCALE = 0.2
 
@@ -40,6 +40,8 @@ DEAD_LETTERS = ("RecordingsDlq", "CallbacksDlq")
 LIMITED: Mapping[Service, str] = {"understanding": "/v1/understanding", "chat": "/v1/chat/completions"}
 
 NO_MESSAGES: Mapping[str, Any] = {"Records": []}
+
+FOLDER = "calls"
 
 LEAST_USED = 0.95
 MOST_REJECTED = 0.01
@@ -98,6 +100,16 @@ class Drain:
             )
 
 
+@dataclass(frozen=True)
+class _Before:
+    """How much there was before the recordings were dropped. logs: in characters, by function."""
+
+    exchanges: int
+    mails: int
+    invocations: Mapping[str, int]
+    logs: Mapping[str, int]
+
+
 @contextmanager
 def _stack(clock_scale: float, coach_seconds: float, parameters: Mapping[str, str]) -> Iterator[Stack]:
     with AssemblyAI(
@@ -129,28 +141,47 @@ def drain(
         "OverdueAfterSeconds": str(max(1, round(OVERDUE_AFTER_SECONDS * clock_scale))),
     }
     with _stack(clock_scale, COACH_SECONDS, parameters) as stack:
-        calls = {f"calls/{number}.ogg": f"recording {number}".encode() for number in range(recordings)}
-        for number, sound in enumerate(calls.values()):
-            stack.stand_in.teach(sound, _transcript(number))
-        _warm_up(stack.cloud, maximum_concurrency)
+        before = _warm_up(stack, maximum_concurrency)
         started = time.monotonic()
-        for key, sound in calls.items():
-            stack.drop(key, sound)
+        keys = _drop(stack, FOLDER, recordings)
         _wait(
-            lambda: len(stack.cloud.mails()) >= recordings, 120 + 2 * recordings * 60 * clock_scale / ALLOWED_PER_MINUTE
+            lambda: len(stack.cloud.mails()) >= before.mails + recordings,
+            120 + 2 * recordings * 60 * clock_scale / ALLOWED_PER_MINUTE,
         )
         seconds = (time.monotonic() - started) / clock_scale
         # Those that look after overdue calls find them done.
         stack.cloud.make_visible("CallbacksQueue")
         _wait(lambda: not any(map(stack.cloud.queue_depth, QUEUES.values())), 60)
-        return _seen(stack, list(calls), seconds)
+        return _seen(stack, keys, seconds, before)
 
 
-def _warm_up(cloud: Cloud, environments: int) -> None:
-    """Start the functions' processes: on AWS they do not start on the cores that everything else runs on."""
+def _warm_up(stack: Stack, environments: int) -> _Before:
+    """Start the functions' processes, and let each score a call, at which it imports what it left for then.
+
+    On AWS they do not do that on the cores that everything else runs on.
+    """
+    cloud = stack.cloud
     with ThreadPoolExecutor(environments) as pool:
         for function in QUEUES:
             list(pool.map(lambda _, name=function: cloud.invoke(name, NO_MESSAGES), range(environments)))
+    _drop(stack, "warm", environments)
+    _wait(lambda: len(cloud.mails()) >= environments, 120)
+    return _Before(
+        exchanges=len(stack.stand_in.exchanges),
+        mails=len(cloud.mails()),
+        invocations={function: count.count for function, count in cloud.invocations.items()},
+        logs={function: len(cloud.logs(function)) for function in QUEUES},
+    )
+
+
+def _drop(stack: Stack, folder: str, recordings: int) -> list[str]:
+    """Drop recordings at once, and return their keys."""
+    keys = [f"{folder}/{number}.ogg" for number in range(recordings)]
+    for number, key in enumerate(keys):
+        stack.stand_in.teach(key.encode(), _transcript(number))
+    for key in keys:
+        stack.drop(key, key.encode())
+    return keys
 
 
 def _wait(condition: Callable[[], bool], patience_seconds: float) -> None:
@@ -172,20 +203,23 @@ def _transcript(number: int) -> dict[str, Any]:
     return {"utterances": said, "text": " ".join(utterance["text"] for utterance in said), "audio_duration": 216}
 
 
-def _seen(stack: Stack, keys: Sequence[str], seconds: float) -> Drain:
+def _seen(stack: Stack, keys: Sequence[str], seconds: float, before: _Before) -> Drain:
     cloud, stand_in = stack.cloud, stack.stand_in
-    put_off = {function: list(_put_off(cloud.logs(function))) for function in QUEUES}
+    put_off = {function: list(_put_off(cloud.logs(function)[before.logs[function] :])) for function in QUEUES}
+    exchanges = stand_in.exchanges[before.exchanges :]
     return Drain(
         recordings=len(keys),
         scorecards=_documents(stack, "scorecards"),
         failures=_documents(stack, "failures"),
-        mails=len(cloud.mails()),
+        mails=len(cloud.mails()) - before.mails,
         dead_letters=sum(map(cloud.queue_depth, DEAD_LETTERS)),
         left_in_queues=sum(map(cloud.queue_depth, QUEUES.values())),
         seconds=seconds,
-        requests={service: _requests(stand_in, path) for service, path in LIMITED.items()},
+        requests={service: _requests(exchanges, path) for service, path in LIMITED.items()},
         paid=[stand_in.paid_for(key) for key in keys],
-        invocations={function: count.count for function, count in cloud.invocations.items()},
+        invocations={
+            function: count.count - before.invocations[function] for function, count in cloud.invocations.items()
+        },
         waits=Counter((function, kind) for function, found in put_off.items() for kind, _ in found),
         most_receives={
             function: 1 + max((count for _, count in found), default=0) for function, found in put_off.items()
@@ -197,13 +231,13 @@ def _documents(stack: Stack, kind: str) -> int:
     pages = (
         stack.cloud.client("s3")
         .get_paginator("list_objects_v2")
-        .paginate(Bucket=stack.cloud.outputs["ScorecardsBucketName"], Prefix=f"{kind}/")
+        .paginate(Bucket=stack.cloud.outputs["ScorecardsBucketName"], Prefix=f"{kind}/{FOLDER}/")
     )
     return sum(page["KeyCount"] for page in pages)
 
 
-def _requests(stand_in: AssemblyAI, path: str) -> Requests:
-    seen = [exchange for exchange in stand_in.exchanges if exchange.request.path == path]
+def _requests(exchanges: Sequence[Exchange], path: str) -> Requests:
+    seen = [exchange for exchange in exchanges if exchange.request.path == path]
     return Requests(
         taken_at=sorted(exchange.at for exchange in seen if exchange.status == 200),
         rejected=sum(exchange.status == 429 for exchange in seen),
