@@ -83,12 +83,13 @@ class Handler(BaseHTTPRequestHandler):
     def read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = b""
-        while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
+        chunks = []
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
             self.rfile.readline()
-        self.rfile.readline()
-        return body
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(chunks)
 
     def answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)

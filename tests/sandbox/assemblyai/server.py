@@ -1,6 +1,5 @@
 """The stand-in's HTTP server: authentication, routes, rate limits, and what tests can look at."""
 
-import http.server
 import logging
 import re
 import signal
@@ -29,7 +28,7 @@ from tests.sandbox.assemblyai.samples import CALLS, load_samples, sha256
 from tests.sandbox.assemblyai.transcripts import Account
 from tests.sandbox.assemblyai.webhooks import Delivery
 from tests.sandbox.assemblyai.wire import RefusedError, Request, Response
-from tests.sandbox.http_server import Server
+from tests.sandbox.http_server import Handler, Server
 from tests.sandbox.interference import Answers, LostError, Refuse, SideEffects, Spoil, describe_assemblyai_request
 
 PUBLIC_URL = "https://api.assemblyai.com/v2/transcript"
@@ -520,25 +519,17 @@ class _Server(Server):
         super().__init__(_Handler, port)
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: _Server
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # headers and body leave in one packet
-    disable_nagle_algorithm = True
 
     def _answer(self) -> None:
         target = urlsplit(self.path)
-        length = int(self.headers.get("Content-Length", 0))
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            body = self._chunks()
-        else:
-            body = self.rfile.read(length)
         request = Request(
             method=self.command,
             path=target.path.rstrip("/"),
             query=dict(parse_qsl(target.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=body,
+            body=self.read_body(),
         )
         try:
             response = self.server.handle(request)
@@ -563,19 +554,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _chunks(self) -> bytes:
-        chunks = []
-        while size := int(self.rfile.readline().partition(b";")[0], 16):
-            chunks.append(self.rfile.read(size))
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass
-        return b"".join(chunks)
-
     do_GET = do_POST = do_DELETE = do_PUT = _answer
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
-        log.debug(format, *args)
+    def log_message(self, *said: Any) -> None:
+        log.debug(*said)
 
 
 def serve_forever(port: int, api_key: str, delay_seconds: float) -> None:
