@@ -61,10 +61,42 @@ def test_kept_turn_is_for_its_own_step_and_for_once(state: State, slept: list[fl
 
 def test_turn_that_was_missed_is_booked_anew(state: State, slept: list[float]) -> None:
     """Those who come late would meet those whose turn it is."""
-    state.hold_limit("chat#m", 4.0)
+    state.book_slot("chat#m", 30)
     slots(state, Progress(slot="chat 0", slot_at=1000.0 - LATE_SECONDS)).wait("chat", "chat 0", "m")
     slots(state, Progress(slot="chat 0", slot_at=1001.0 - LATE_SECONDS)).wait("chat", "chat 0", "m")
-    assert slept == [4.0, 0.0]
+    assert slept == pytest.approx([2.06, 0.0], abs=0.01)
+
+
+def test_kept_turn_before_the_end_of_a_hold_is_booked_anew(state: State, slept: list[float]) -> None:
+    """It would be rejected like the one before it, and count."""
+    state.hold_limit("chat#m", 50.0)
+    with pytest.raises(SlotAhead) as ahead:
+        slots(state, Progress(slot="chat 0", slot_at=1002.5)).wait("chat", "chat 0", "m")
+    assert ahead.value.retry_after_seconds == pytest.approx(50.0 - LEAD_SECONDS)
+    assert state.look("score#t1").progress.slot_at == 1050.0
+
+
+def test_kept_turn_after_a_hold_is_taken(state: State, slept: list[float]) -> None:
+    state.hold_limit("chat#m", 2.5)
+    slots(state, Progress(slot="chat 0", slot_at=1002.5)).wait("chat", "chat 0", "m")
+    assert slept == [2.5]
+    assert state.book_slot("chat#m", 30) == 1002.5
+
+
+def test_turn_whose_limit_is_held_while_it_is_waited_for_is_booked_anew(
+    state: State, slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rejected_meanwhile(seconds: float) -> None:
+        slept.append(seconds)
+        if seconds:
+            state.hold_limit("chat#m", 60.0)
+
+    monkeypatch.setattr(time, "sleep", rejected_meanwhile)
+    slots(state).wait("chat", "chat 0", "m")
+    with pytest.raises(SlotAhead):
+        slots(state).wait("chat", "chat 0", "m")
+    assert slept == pytest.approx([0.0, 2.06], abs=0.01)
+    assert state.look("score#t1").progress.slot_at == pytest.approx(1060.0)
 
 
 @pytest.mark.parametrize(("named", "held"), [(56.0, 56.0), (None, 60.0)])

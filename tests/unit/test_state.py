@@ -103,6 +103,17 @@ def test_rejected_limit_is_held(state: State, at: Callable[[float], None]) -> No
     assert state.book_slot("chat#m", 30) > 1056.0
 
 
+def test_limit_is_held_before_turns_that_are_booked_already(state: State, at: Callable[[float], None]) -> None:
+    assert state.limit_held_until("chat#m") == 0.0
+    turns = [state.book_slot("chat#m", 30) for _ in range(10)]
+    state.hold_limit("chat#m", 8.0)
+    assert state.limit_held_until("chat#m") == 1008.0
+    assert state.book_slot("chat#m", 30) > turns[-1]
+    state.hold_limit("chat#m", 2.0)
+    assert state.limit_held_until("chat#m") == 1008.0
+    assert state.limit_held_until("understanding") == 0.0
+
+
 def test_turns_are_different_for_all_who_ask_at_once(state: State) -> None:
     lock = threading.Lock()
     turns = []

@@ -32,25 +32,31 @@ class Slots:
     def wait(self, kind: str, step: str, model: str = "") -> None:
         """Return when it is the turn of a step, which is booked once however often the message is delivered.
 
-        Raises SlotAhead when the turn is more than a few seconds away.
+        A turn before the end of a hold is booked anew: it would be rejected, and count. Raises SlotAhead when the turn
+        is more than a few seconds away.
         """
-        now, kept = time.time(), self._progress
-        self._progress = Progress()
-        if kept.slot == step and kept.slot_at > now - LATE_SECONDS:
-            slot_at = kept.slot_at
-        else:
-            slot_at = self._state.book_slot(_name(kind, model), self._per_minute[kind])
-            count("SlotsReserved")
-        wait_seconds = slot_at - now
-        if wait_seconds > LONGEST_WAIT_SECONDS:
-            self._state.keep_slot(self._work_id, step, slot_at)
-            raise SlotAhead(f"the turn of {step} comes later", retry_after_seconds=early_seconds(wait_seconds))
-        time.sleep(max(wait_seconds, 0.0))
+        kept, self._progress = self._progress, Progress()
+        is_new = kept.slot != step or kept.slot_at <= time.time() - LATE_SECONDS
+        slot_at = self._book(kind, model) if is_new else kept.slot_at
+        while True:
+            wait_seconds = slot_at - time.time()
+            if wait_seconds > LONGEST_WAIT_SECONDS:
+                self._state.keep_slot(self._work_id, step, slot_at)
+                raise SlotAhead(f"the turn of {step} comes later", retry_after_seconds=early_seconds(wait_seconds))
+            time.sleep(max(wait_seconds, 0.0))
+            # Of a turn that came at once, the booking has just said that there is no hold.
+            if (is_new and wait_seconds <= 0.0) or self._state.limit_held_until(_name(kind, model)) <= slot_at:
+                return
+            is_new, slot_at = True, self._book(kind, model)
 
     def rejected(self, kind: str, fault: RateLimited, model: str = "") -> None:
         """Book no turns for a while: AssemblyAI has rejected a request although it was this one's turn."""
         count("SlotsRejected")
         self._state.hold_limit(_name(kind, model), fault.retry_after_seconds or WINDOW_SECONDS)
+
+    def _book(self, kind: str, model: str) -> float:
+        count("SlotsReserved")
+        return self._state.book_slot(_name(kind, model), self._per_minute[kind])
 
 
 def early_seconds(wait_seconds: float) -> float:

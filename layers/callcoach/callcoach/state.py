@@ -104,12 +104,7 @@ class State:
     def look(self, work_id: str, month: str = "") -> Known:
         """Return what is known about a piece of work, the pause if there is one, and a month's cost, in one request."""
         names = [f"progress#{work_id}", _PAUSE_ID, *([_spent_id(month)] if month else [])]
-        requests: Any = {self._table_name: {"Keys": [{"id": {"S": name}} for name in names], "ConsistentRead": True}}
-        found: dict[str, Mapping[str, Any]] = {}
-        while requests:
-            answer = self._client.batch_get_item(RequestItems=requests)
-            found |= {str(item["id"]["S"]): item for item in answer["Responses"].get(self._table_name, [])}
-            requests = answer.get("UnprocessedKeys", {})
+        found = self._items(names)
         return Known(
             progress=_read(found.get(names[0]), Progress) or Progress(),
             pause=_read(found.get(_PAUSE_ID), Pause),
@@ -279,6 +274,15 @@ class State:
         item: Mapping[str, Any] = answer.get("Item", {})
         return item
 
+    def _items(self, item_ids: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        requests: Any = {self._table_name: {"Keys": [{"id": {"S": name}} for name in item_ids], "ConsistentRead": True}}
+        found: dict[str, Mapping[str, Any]] = {}
+        while requests:
+            answer = self._client.batch_get_item(RequestItems=requests)
+            found |= {str(item["id"]["S"]): item for item in answer["Responses"].get(self._table_name, [])}
+            requests = answer.get("UnprocessedKeys", {})
+        return found
+
     # Rate limits.
 
     def book_slot(self, limit: str, per_minute: int) -> float:
@@ -305,13 +309,29 @@ class State:
         return float(answer["next_at"]["N"]) - interval
 
     def hold_limit(self, limit: str, seconds: float) -> None:
-        """Book no turn for so long: AssemblyAI said that its own count is exhausted."""
-        self._change(
+        """Let no turn come for so long: AssemblyAI said that its own count is exhausted.
+
+        The next turn to be booked comes after it, and limit_held_until tells those who have booked one before.
+        """
+        values = {":until": _number(time.time() + seconds), ":expiration": _expiration()}
+        later = self._change(
             f"limit#{limit}",
-            "SET next_at = :until, expiration = :expiration",
-            {":until": _number(time.time() + seconds), ":expiration": _expiration()},
+            "SET next_at = :until, held_until_at = :until, expiration = :expiration",
+            values,
             condition="attribute_not_exists(next_at) OR next_at < :until",
         )
+        if not later:
+            self._change(
+                f"limit#{limit}",
+                "SET held_until_at = :until, expiration = :expiration",
+                values,
+                condition="attribute_not_exists(held_until_at) OR held_until_at < :until",
+            )
+
+    def limit_held_until(self, limit: str) -> float:
+        """Return until when no turn comes under a rate limit, 0 if it was never held."""
+        item = self._items([f"limit#{limit}"]).get(f"limit#{limit}", {})
+        return float(item.get("held_until_at", {}).get("N", "0"))
 
     # Jobs that AssemblyAI has in hand.
 
