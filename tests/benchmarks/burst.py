@@ -22,7 +22,7 @@ from tests.sandbox.assemblyai.billing import Service
 from tests.sandbox.assemblyai.server import AssemblyAI, Exchange
 from tests.sandbox.cloud import Cloud
 
-RECORDINGS = 160
+RECORDINGS = 240
 # Real seconds that one of the service's lasts: as many as two cores need for the work of one.
 CLOCK_SCALE = 0.2
 

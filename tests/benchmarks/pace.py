@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 from unittest import mock
 
-import boto3
 from moto import mock_aws
 from tests.benchmarks._table import Row, Table
 from tests.benchmarks.burst import ALLOWED_PER_MINUTE, Requests, rate_rows
 from tests.sandbox import speed
 from tests.sandbox.assemblyai.clock import Clock, RateLimit
+from tests.sandbox.session import isolated_session
 from tests.sandbox.template import parse
 
 from callcoach.errors import InProgress, JobsFull, RateLimited
@@ -49,7 +49,10 @@ Limited = Literal["understanding", "chat"]
 
 @dataclass(frozen=True)
 class Conditions:
-    """How long things take on AWS and at AssemblyAI, in seconds from and to, and how the stack is set up."""
+    """How long things take on AWS and at AssemblyAI, in seconds from and to, and how the stack is set up.
+
+    used_by_others: requests of each minute that something else of the same account uses up.
+    """
 
     id: str
     name: str
@@ -60,6 +63,7 @@ class Conditions:
     transcription: Range = (40.0, 80.0)
     identification: Range = (2.0, 6.0)
     coach: Range = (8.0, 20.0)
+    used_by_others: int = 0
     maximum_concurrency: int = _PARAMETERS["MaximumConcurrency"]["Default"]
     max_open_jobs: int = _PARAMETERS["MaxOpenJobs"]["Default"]
     overdue_after: float = _PARAMETERS["OverdueAfterSeconds"]["Default"]
@@ -200,6 +204,7 @@ class Service:
     """AssemblyAI's limits, and what was asked of it."""
 
     time: VirtualTime
+    per_minute: int
     taken_at: dict[Limited, list[float]] = field(default_factory=lambda: {"understanding": [], "chat": []})
     rejected: Counter[Limited] = field(default_factory=Counter)
 
@@ -208,7 +213,7 @@ class Service:
 
     def ask(self, limited: Limited) -> None:
         """Take a request, or raise RateLimited."""
-        remaining, rest_seconds = self._limits[limited].take(ALLOWED_PER_MINUTE)
+        remaining, rest_seconds = self._limits[limited].take(self.per_minute)
         if remaining < 0:
             self.rejected[limited] += 1
             raise RateLimited("429", retry_after_seconds=rest_seconds)
@@ -227,7 +232,7 @@ class Stack:
         self.time = time
         self.conditions = conditions
         self.chance = chance
-        self.service = Service(time)
+        self.service = Service(time, ALLOWED_PER_MINUTE - conditions.used_by_others)
         self.recordings, self.callbacks = (SimulatedQueue(time, chance, conditions) for _ in range(2))
         pauses = Pauses(state, cast("Notifications", None), "simulation")
         for queue, work in ((self.recordings, Submission(self)), (self.callbacks, Scoring(self))):
@@ -326,7 +331,9 @@ def stack_in(conditions: Conditions, time: VirtualTime) -> Iterator[Stack]:
             patches.enter_context(mock.patch(f"callcoach.{module}.time", time))
         # They would be printed.
         patches.enter_context(mock.patch.object(metrics, "add_metric"))
-        client = boto3.client("dynamodb", "eu-west-1", aws_access_key_id="nobody", aws_secret_access_key="nothing")
+        client = isolated_session("eu-west-1").client(
+            "dynamodb", aws_access_key_id="nobody", aws_secret_access_key="nothing"
+        )
         client.create_table(
             TableName="state",
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],

@@ -91,8 +91,9 @@ def _import_ahead(package: str, roots: Sequence[str]) -> None:
         sys.modules.update(hidden)
 
 
+@cache
 def share_between_sessions() -> None:
-    """Let all sessions share what else each finds, parses and works out anew.
+    """Let all sessions of this process share what else each finds, parses and works out anew.
 
     The descriptions of AWS's services, some 10 MB; today's names of events that had others; which handlers of events
     take any argument; and the settings of TLS, which no server of the sandbox speaks.

@@ -1,4 +1,4 @@
-"""Patches that spare moto and boto3 what they would do again; they change nothing but the time that it takes."""
+"""Patches that spare moto what it would do again; they change nothing but the time that it takes."""
 
 import time
 from contextlib import AbstractContextManager
@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from typing import Any
 from unittest import mock
 
-from botocore.loaders import JSONFileLoader
+from moto.core.serialize import ResponseSerializer
 from moto.core.utils import camelcase_to_underscores, method_names_from_class
 from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser  # type: ignore[attr-defined]
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser  # type: ignore[attr-defined]
@@ -32,16 +32,25 @@ def patches() -> list[AbstractContextManager[Any]]:
         mock.patch.object(UpdateExpressionParser, "make", lru_cache(maxsize=256)(UpdateExpressionParser.make)),
         # It asks each walk through an expression anew, at each node, which nodes it is for.
         mock.patch.object(DepthFirstTraverser, "nodes_to_be_processed", _nodes_to_be_processed),
+        # It looks for each type that a value of an item may have under all names that an object in Python may give it.
+        mock.patch.object(ResponseSerializer, "get_value", _serialized_value),
         # It makes a key pair for the encryption of each account's first table, which takes long, and never uses it.
         mock.patch("moto.kms.models.generate_private_key", _key_pair),
-        # Each session reads and parses the descriptions of the services for itself.
-        mock.patch.object(JSONFileLoader, "load_file", lambda _, path: _description(path)),
     ]
 
 
 _nodes_by_walk: dict[type, tuple[type, ...]] = {}
 _key_pair = cache(generate_private_key)
-_description = cache(JSONFileLoader().load_file)
+
+
+_value_of = ResponseSerializer.get_value
+
+
+def _serialized_value(serializer: ResponseSerializer, value: Any, key: str, shape: Any) -> Any:
+    """Return a member of what is to be written; the value of an item, {"S": "..."}, is as it is written already."""
+    if shape.parent.name == "AttributeValue" and type(value) is dict:
+        return value.get(key)
+    return _value_of(serializer, value, key, shape)
 
 
 def _nodes_to_be_processed(walk: DepthFirstTraverser) -> tuple[type, ...]:
