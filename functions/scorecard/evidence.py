@@ -9,10 +9,10 @@ does not support.
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 from functools import cached_property
-from itertools import accumulate, chain, groupby
+from itertools import accumulate, groupby
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
@@ -334,10 +334,15 @@ class Verifier:
         likely = (line for line in lines if len(quote.content.intersection(line.keys)) >= enough)
         return [near for line in likely if (near := self._near(quote, line))]
 
-    def _holding(self, keys: Iterable[str], at_least: int) -> list["_Line"]:
+    def _holding(self, keys: Collection[str], at_least: int) -> list["_Line"]:
         """Return the lines whose folded text holds at least so many of the keys."""
-        held = Counter(chain.from_iterable(map(self._numbers_with, keys)))
-        return [line for line in self._lines if held[line.number] >= at_least]
+        if at_least <= 0:
+            return self._lines
+        # Who has none of these has too few of all, and long keys stand in few lines.
+        telling = sorted(keys, key=len, reverse=True)[: len(keys) - at_least + 1]
+        numbers = sorted({number for key in telling for number in self._numbers_with(key)})
+        lines = (self._lines[number] for number in numbers)
+        return [line for line in lines if sum(key in line.folded for key in keys) >= at_least]
 
     def _numbers_with(self, key: str) -> list[int]:
         """Return which lines' folded text holds a key."""
@@ -440,6 +445,8 @@ class _Line:
         """
         rules, size = self._rules, len(wanted)
         edits = next((edits for below, edits in _ALLOWED_EDITS if size < below), _MOST_ALLOWED_EDITS)
+        if not self._may_hold(wanted, but_for=edits):
+            return None
         limit = edits * _EDIT
         missing = [_CRITICAL if rules.is_critical(key) else _EDIT for key in wanted]
         opposites = _opposites(wanted, rules)
@@ -465,6 +472,20 @@ class _Line:
                 best = whole, place
             ways = step
         return best and _Span(self, -best[0][1], best[1])
+
+    def _may_hold(self, wanted: Sequence[str], *, but_for: int) -> bool:
+        """Whether nearly these tokens may stand here, as far as is seen without the order of the words.
+
+        Each that has no form here is an edit. The first and the last have to have one.
+        """
+        keys, initials = self._vocabulary
+        absent = [key not in keys and (len(key) < _INFLECTED_LETTERS or key[0] not in initials) for key in wanted]
+        return not (absent[0] or absent[-1]) and sum(absent) <= but_for
+
+    @cached_property
+    def _vocabulary(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The tokens, and the first letters of those that may be inflected."""
+        return frozenset(self.keys), frozenset(key[0] for key in self.keys if len(key) >= _INFLECTED_LETTERS)
 
     def negated_before(self, first: int) -> bool:
         """Whether a negation was cut off at the start: what is left would say the opposite."""
