@@ -1,7 +1,6 @@
 """AssemblyAI's stand-in: what a test can teach it about a recording."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -158,6 +157,4 @@ def test_stop_ends_a_job_that_never_finishes() -> None:
         service.never_finish(SOUND)
         transcript_id = submit(service, audio_url=upload(service, SOUND)).json()["id"]
         wait_for(lambda: get(service, transcript_id)["status"] == "processing")
-        started = time.monotonic()
-    assert time.monotonic() - started < 0.9
     assert service.jobs[transcript_id].completed is None
