@@ -1,10 +1,12 @@
 """The sandbox's account is as hard as AWS where moto is kinder."""
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -118,6 +120,18 @@ def test_a_presigned_url_expires(cloud: Cloud, recordings: str) -> None:
     url = presigned(signer(cloud), recordings, seconds=1)
     cloud.wait_until(lambda: "Request has expired" in fetch(url)[1], timeout_seconds=5)
     assert fetch(presigned(signer(cloud), recordings, seconds=604_801))[0] == 400
+
+
+def test_an_upload_that_ends_in_the_middle_leaves_nothing(cloud: Cloud, recordings: str) -> None:
+    key = "half a call.mp3"
+    client = cloud.client("s3")
+    url = urlsplit(client.generate_presigned_url("put_object", Params={"Bucket": recordings, "Key": key}))
+    with socket.create_connection((url.hostname, url.port)) as connection:
+        head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 10\r\n\r\n"
+        connection.sendall(head.encode() + b"half")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    assert client.list_objects_v2(Bucket=recordings, Prefix=key)["KeyCount"] == 0
 
 
 def test_nobody_is_anonymous(cloud: Cloud, recordings: str) -> None:

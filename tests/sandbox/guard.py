@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from tests.sandbox import strictness
 from tests.sandbox.calls import AwsError, Call, HttpRequest, render_error
-from tests.sandbox.interference import Answers, Refuse, Spoil
+from tests.sandbox.interference import Answers, LostError, Refuse, Spoil
 from tests.sandbox.permissions import Permission, circumstances, needed_permissions
 from tests.sandbox.signatures import Signature, check_signature, read_signature
 from werkzeug.wrappers import Response
@@ -190,12 +190,15 @@ def _access_denied(call: Call, caller: Caller, permission: Permission) -> AwsErr
 
 
 def _read(environ: dict[str, Any]) -> HttpRequest:
-    """Read the request and put the body back for moto."""
+    """Read the request and put the body back for moto. Raises LostError where the sender ends in the middle of it."""
     stream = environ["wsgi.input"]
-    if environ.get("wsgi.input_terminated"):
-        body = stream.read()
-    else:
-        body = stream.read(int(environ.get("CONTENT_LENGTH") or 0))
+    length = None if environ.get("wsgi.input_terminated") else int(environ.get("CONTENT_LENGTH") or 0)
+    try:
+        body = stream.read(length)
+    except ConnectionError as fault:
+        raise LostError from fault
+    if length and len(body) < length:
+        raise LostError
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
     headers = {

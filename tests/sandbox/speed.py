@@ -41,8 +41,6 @@ def patches() -> list[AbstractContextManager[Any]]:
 
 _nodes_by_walk: dict[type, tuple[type, ...]] = {}
 _key_pair = cache(generate_private_key)
-
-
 _value_of = ResponseSerializer.get_value
 
 

@@ -94,6 +94,13 @@ def test_real_quotes_are_kept(which: str, request: pytest.FixtureRequest) -> Non
     assert sum(result.is_right for result in sentences) >= 0.98 * len(sentences)
 
 
+def test_what_is_passed_over_unread_holds_no_quote(labelled: list[Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line is read whole, and compared with every quote, to the same end."""
+    monkeypatch.setattr("scorecard.evidence.Verifier._holding", lambda verifier, *_: verifier._lines)  # noqa: SLF001
+    monkeypatch.setattr("scorecard.evidence._Line._may_hold", lambda *_, **__: True)
+    assert results(labelled_quotes(), labelled_calls()) == labelled
+
+
 def test_the_sentence_around_the_words_is_published() -> None:
     evidence = only(check(1, "18k a year is a lot more"))
     assert evidence.text == "Wow, 18,000 a year is a lot more than I expected."
