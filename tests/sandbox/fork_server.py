@@ -19,7 +19,8 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache, partial, partialmethod
+from tempfile import TemporaryDirectory
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,6 +29,7 @@ import botocore.hooks
 import botocore.httpsession
 from botocore.hooks import EventAliaser, HierarchicalEmitter
 from botocore.loaders import JSONFileLoader, Loader
+from jinja2 import Environment, FileSystemBytecodeCache
 
 _READ_BYTES = 65_536
 # It reads the environment on import, so each process imports it, and what imports it, by itself.
@@ -142,6 +144,12 @@ def _read_descriptions_ahead() -> None:
         session.client(service)  # type: ignore[call-overload]
 
 
+def _share_templates(folder: str) -> None:
+    """Let all processes share what Jinja makes of a template: the first that reads one writes it down there."""
+    shared = FileSystemBytecodeCache(folder)
+    Environment.__init__ = partialmethod(Environment.__init__, bytecode_cache=shared)  # type: ignore[assignment, method-assign]
+
+
 def _reap(running: dict[int, int]) -> None:
     while running:
         pid, status = os.waitpid(-1, os.WNOHANG)
@@ -193,6 +201,8 @@ if __name__ == "__main__":
     for name in sys.argv[1:]:
         importlib.import_module(name)
     _read_descriptions_ahead()
-    serve()
+    with TemporaryDirectory() as templates:
+        _share_templates(templates)
+        serve()
     # To give back by pieces what was imported takes a second.
     os._exit(0)
