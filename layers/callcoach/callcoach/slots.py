@@ -50,7 +50,7 @@ class Slots:
             is_new, slot_at = True, self._book(kind, model)
 
     def rejected(self, kind: str, fault: RateLimited, model: str = "") -> None:
-        """Book no turns for a while: AssemblyAI has rejected a request although it was this one's turn."""
+        """Let no turn come for a while: AssemblyAI has rejected a request although it was this one's turn."""
         count("SlotsRejected")
         self._state.hold_limit(_name(kind, model), fault.retry_after_seconds or WINDOW_SECONDS)
 

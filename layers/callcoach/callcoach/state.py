@@ -269,20 +269,6 @@ class State:
         item = self._item(f"forgotten#{name}")
         return float(item.get("forgotten_at", {}).get("N", "0")), item.get("left_to_do", {}).get("S", "").encode()
 
-    def _item(self, item_id: str) -> Mapping[str, Any]:
-        answer = self._client.get_item(TableName=self._table_name, Key={"id": {"S": item_id}}, ConsistentRead=True)
-        item: Mapping[str, Any] = answer.get("Item", {})
-        return item
-
-    def _items(self, item_ids: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
-        requests: Any = {self._table_name: {"Keys": [{"id": {"S": name}} for name in item_ids], "ConsistentRead": True}}
-        found: dict[str, Mapping[str, Any]] = {}
-        while requests:
-            answer = self._client.batch_get_item(RequestItems=requests)
-            found |= {str(item["id"]["S"]): item for item in answer["Responses"].get(self._table_name, [])}
-            requests = answer.get("UnprocessedKeys", {})
-        return found
-
     # Rate limits.
 
     def book_slot(self, limit: str, per_minute: int) -> float:
@@ -330,7 +316,9 @@ class State:
 
     def limit_held_until(self, limit: str) -> float:
         """Return until when no turn comes under a rate limit, 0 if it was never held."""
-        item = self._items([f"limit#{limit}"]).get(f"limit#{limit}", {})
+        limit_id = f"limit#{limit}"
+        # ScorecardFunction, which asks, may read in batches only, as it does at each message (look).
+        item = self._items([limit_id]).get(limit_id, {})
         return float(item.get("held_until_at", {}).get("N", "0"))
 
     # Jobs that AssemblyAI has in hand.
@@ -363,10 +351,7 @@ class State:
         self._change(_OPEN_JOBS_ID, "REMOVE jobs.#name", {}, names={"#name": name}, condition="attribute_exists(jobs)")
 
     def _places(self) -> Mapping[str, Any]:
-        answer = self._client.get_item(
-            TableName=self._table_name, Key={"id": {"S": _OPEN_JOBS_ID}}, ConsistentRead=True
-        )
-        places: Mapping[str, Any] = answer.get("Item", {}).get("jobs", {}).get("M", {})
+        places: Mapping[str, Any] = self._item(_OPEN_JOBS_ID).get("jobs", {}).get("M", {})
         return places
 
     def _take_place(self, name: str, limit: int, now: float, lives_seconds: float) -> bool:
@@ -472,6 +457,20 @@ class State:
             {":now": _number(now), ":before": _number(now - seconds), ":expiration": _expiration(seconds)},
             condition="attribute_not_exists(noticed_at) OR noticed_at <= :before",
         )
+
+    def _item(self, item_id: str) -> Mapping[str, Any]:
+        answer = self._client.get_item(TableName=self._table_name, Key={"id": {"S": item_id}}, ConsistentRead=True)
+        item: Mapping[str, Any] = answer.get("Item", {})
+        return item
+
+    def _items(self, item_ids: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        requests: Any = {self._table_name: {"Keys": [{"id": {"S": name}} for name in item_ids], "ConsistentRead": True}}
+        found: dict[str, Mapping[str, Any]] = {}
+        while requests:
+            answer = self._client.batch_get_item(RequestItems=requests)
+            found |= {str(item["id"]["S"]): item for item in answer["Responses"].get(self._table_name, [])}
+            requests = answer.get("UnprocessedKeys", {})
+        return found
 
     def _update(
         self,
