@@ -35,6 +35,10 @@ def stack() -> Iterator[Stack]:
         for name in SAMPLES:
             running.wait_for("scorecards", recording(name), timeout_seconds=60)
         running.cloud.wait_until(lambda: len(running.cloud.mails()) == len(SAMPLES))
+        # A message is done a moment after its e-mail.
+        running.cloud.wait_until(
+            lambda: all(message.state != "in flight" for message in running.cloud.messages("CallbacksQueue"))
+        )
         yield running
 
 
