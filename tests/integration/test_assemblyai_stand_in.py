@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -370,6 +371,17 @@ def test_an_answer_after_ten_seconds_is_none_and_brings_the_callback_twice(
     first = stand_in.deliveries[0].attempts[0]
     assert first.status is None
     assert 10 <= first.seconds < 20
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\na\r\nhalf"])
+def test_a_request_that_ends_in_the_middle_is_none(stand_in: AssemblyAI, framing: str) -> None:
+    server = urlsplit(stand_in.url)
+    with socket.create_connection((server.hostname, server.port)) as connection:
+        head = f"POST /v2/upload HTTP/1.1\r\nHost: {server.netloc}\r\nAuthorization: {KEY}\r\n"
+        connection.sendall((head + framing).encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    assert stand_in.requests("POST", "/v2/upload") == []
 
 
 def test_uploads_are_transcribed_and_belong_to_their_account(stand_in: AssemblyAI) -> None:

@@ -81,15 +81,22 @@ class Handler(BaseHTTPRequestHandler):
         """Write no line per request."""
 
     def read_body(self) -> bytes:
+        """Return the body. Raises ConnectionError, which the server passes over, where it ends in the middle."""
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            return self._read(int(self.headers.get("Content-Length", 0)))
         chunks = []
         while size := int(self.rfile.readline().partition(b";")[0], 16):
-            chunks.append(self.rfile.read(size))
+            chunks.append(self._read(size))
             self.rfile.readline()
         while self.rfile.readline().strip():
             pass
         return b"".join(chunks)
+
+    def _read(self, length: int) -> bytes:
+        read = self.rfile.read(length)
+        if len(read) < length:
+            raise ConnectionError("the request ends in the middle")
+        return read
 
     def answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
